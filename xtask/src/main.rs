@@ -1,0 +1,2 @@
+//! The batch-ML lab commands.
+fn main() {}
