@@ -1,0 +1,85 @@
+//! Builds the project's programs, so that a command never starts a stale one.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The programs that a lab needs, built.
+pub struct Programs {
+    /// The lab itself.
+    pub lab: PathBuf,
+    /// The judge of its records.
+    pub judge: PathBuf,
+    /// The worker, static: the very file that goes into the image.
+    pub worker: PathBuf,
+}
+
+impl Programs {
+    /// The environment by which the lab and the tests find them.
+    pub fn environment(&self) -> [(&'static str, &PathBuf); 3] {
+        [("LAB_BIN", &self.lab), ("LAB_JUDGE", &self.judge), ("LAB_WORKER", &self.worker)]
+    }
+}
+
+/// Builds lab, judge and worker.
+pub fn programs(quiet: bool) -> Result<Programs, String> {
+    let lab = program("lab", "lab", &[], quiet)?;
+    let judge = program("tests", "judge", &[], quiet)?;
+    Ok(Programs { lab, judge, worker: worker(quiet)? })
+}
+
+/// Builds the release form of a program and says where it is.
+pub fn program(package: &str, name: &str, features: &[&str], quiet: bool) -> Result<PathBuf, String> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--release", "--package", package, "--bin", name]);
+    if !features.is_empty() {
+        cargo.arg("--features").arg(features.join(","));
+    }
+    finish(cargo, quiet)?;
+    Ok(target_directory().join("release").join(name))
+}
+
+/// Builds the worker as a static program: it runs in an image that holds nothing else.
+fn worker(quiet: bool) -> Result<PathBuf, String> {
+    let host = host_triple()?;
+    let mut cargo = cargo();
+    // Without an explicit target, build scripts and macros would be linked statically too, and fail.
+    cargo.args(["build", "--release", "--package", "worker", "--target", &host]);
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    cargo.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static").trim_start());
+    finish(cargo, quiet)?;
+    Ok(target_directory().join(host).join("release").join("worker"))
+}
+
+/// Cargo, the one that started us, in the workspace's root.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// The workspace's root.
+pub fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}
+
+/// Where cargo puts what it builds.
+pub fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+fn finish(mut cargo: Command, quiet: bool) -> Result<(), String> {
+    if quiet {
+        cargo.arg("--quiet");
+    }
+    let status = cargo.status().map_err(|error| format!("failed to start cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err("failed to build; cargo said why above".into()) }
+}
+
+fn host_triple() -> Result<String, String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().map_err(|error| format!("failed to start rustc: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| "failed to find `host:` in what `rustc -vV` prints".into())
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask ci`: what CI runs, command for command as the README has it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::{build, run};
+
+/// Runs every check, says what each was and how long it took, and names all that failed.
+pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
+    if let Some(argument) = arguments.first() {
+        return Err(format!("`cargo xtask ci` takes no argument, but was given `{argument}`"));
+    }
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let mut failed = Vec::new();
+    for check in checks() {
+        let typed = format!("cargo {}", check.join(" "));
+        println!("          Ci {typed}");
+        let start = Instant::now();
+        let passed = run::and_wait(Path::new(&cargo), &check)?;
+        let outcome = if passed { "passed" } else { "FAILED" };
+        println!("          Ci {typed}: {outcome} in {:.1}s", start.elapsed().as_secs_f64());
+        if !passed {
+            failed.push(typed);
+        }
+    }
+    if failed.is_empty() {
+        println!("          Ci green");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("          Ci red: {}", failed.join("; "));
+    Ok(ExitCode::FAILURE)
+}
+
+/// The checks, cheapest first.
+fn checks() -> Vec<Vec<&'static str>> {
+    let mut checks = vec![
+        vec!["fmt", "--all", "--check"],
+        vec!["xtask", "tidy"],
+        vec!["clippy", "--workspace", "--all-targets", "--all-features", "--", "--deny", "warnings"],
+        vec!["xtask", "peers"],
+        vec!["xtask", "test"],
+        vec!["xtask", "e2e", "--target", "local"],
+        vec!["xtask", "e2e", "--target", "local", "--preempt", "SIGKILL"],
+    ];
+    // The tutorial's own five files are not ours to ship; where they lie beside the checkout, the flow runs on them too.
+    if build::root().join(TUTORIAL_DATASETS).is_dir() {
+        checks.push(vec!["xtask", "e2e", "--target", "local", "--datasets", TUTORIAL_DATASETS]);
+    }
+    checks
+}
+
+const TUTORIAL_DATASETS: &str = "../shared/tutorial/datasets";
