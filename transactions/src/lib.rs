@@ -1,1 +1,7 @@
-//! The transaction table.
+//! The transaction table: reads and writes the pickles that pandas keeps it in, without ever running what is in a
+//! file, and simulates its days.
+
+pub mod simulator;
+pub mod table;
+
+pub use table::{Column, Dtype, Index, IndexKind, NAT, Table, TableError, Values};
