@@ -97,7 +97,9 @@ mod tests {
     /// What is not in the calendar is no date.
     #[test]
     fn impossible_dates_are_refused() {
-        for (year, month, day) in [(2018, 0, 1), (2018, 13, 1), (2018, 4, 0), (2018, 4, 31), (2018, 2, 29), (1900, 2, 29)] {
+        for (year, month, day) in
+            [(2018, 0, 1), (2018, 13, 1), (2018, 4, 0), (2018, 4, 31), (2018, 2, 29), (1900, 2, 29)]
+        {
             assert_eq!(Date::new(year, month, day), None, "{year}-{month}-{day}");
         }
         assert!(Date::new(2000, 2, 29).is_some());

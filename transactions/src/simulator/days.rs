@@ -21,17 +21,23 @@ pub(super) struct Transaction {
 
 /// All customers' transactions, a list a day, each in the order of time; within a second in the order of customers, and
 /// one customer's in the order in which they were drawn. `horizons` says for how many days each customer is followed.
-pub(super) fn transactions(customers: &[Customer], terminals: &Terminals, horizons: &[u32], seeds: Seeds) -> Vec<Vec<Transaction>> {
+pub(super) fn transactions(
+    customers: &[Customer],
+    terminals: &Terminals,
+    horizons: &[u32],
+    seeds: Seeds,
+) -> Vec<Vec<Transaction>> {
     let most_days = horizons.iter().copied().max().unwrap_or_default() as usize;
     let parts = parallel::in_ranges(customers.len(), |range| {
-        let mut days = vec![Vec::new(); most_days];
+        let mut days: Vec<_> = (0..most_days).map(|_| Vec::with_capacity(2 * range.len())).collect();
         let mut spender = Spender::new();
         for id in range {
             spender.spend(id as u32, &customers[id], terminals, seeds, &mut days[..horizons[id] as usize]);
         }
         days
     });
-    let sorted = parallel::in_ranges(most_days, |range| range.map(|day| in_time_order(&parts, day)).collect::<Vec<_>>());
+    let sorted =
+        parallel::in_ranges(most_days, |range| range.map(|day| in_time_order(&parts, day)).collect::<Vec<_>>());
     sorted.into_iter().flatten().collect()
 }
 
@@ -56,7 +62,14 @@ impl Spender {
 
     /// Appends one customer's transactions to each of `days`. Every customer has streams of its own, so what one buys
     /// does not depend on the others, nor a day on how many follow it.
-    fn spend(&mut self, id: u32, customer: &Customer, terminals: &Terminals, seeds: Seeds, days: &mut [Vec<Transaction>]) {
+    fn spend(
+        &mut self,
+        id: u32,
+        customer: &Customer,
+        terminals: &Terminals,
+        seeds: Seeds,
+        days: &mut [Vec<Transaction>],
+    ) {
         let Self { numbers, choices, reachable } = self;
         terminals.reachable(customer.x, customer.y, reachable);
         if reachable.is_empty() {

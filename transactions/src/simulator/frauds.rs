@@ -116,7 +116,8 @@ impl Compromised {
         let mut ever: Vec<u32> = self.customers.iter().flatten().copied().collect();
         ever.sort_unstable();
         let of_day = |(day, transactions): (usize, &Vec<Transaction>)| {
-            let is_candidate = |(_, transaction): &(usize, &Transaction)| ever.binary_search(&transaction.customer).is_ok();
+            let is_candidate =
+                |(_, transaction): &(usize, &Transaction)| ever.binary_search(&transaction.customer).is_ok();
             transactions.iter().enumerate().filter(is_candidate).map(|(at, _)| (day, at)).collect()
         };
         days.iter().enumerate().map(of_day).collect()

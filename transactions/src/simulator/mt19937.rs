@@ -36,25 +36,24 @@ impl Mt19937 {
         self.next = WORDS;
     }
 
-    /// Starts over from an array of numbers, which must not be empty.
-    pub(super) fn reseed_by_array(&mut self, key: &[u32]) {
+    /// Starts over from an array of one number.
+    pub(super) fn reseed_by_array(&mut self, [key]: [u32; 1]) {
         let state = &mut self.state;
         *state = ARRAY_BASE;
+        // The first pass goes once around, from the second word on; the first word is a copy of the last then.
         let mut previous = state[0];
-        let mut at = 1;
-        for step in 0..WORDS.max(key.len()) {
-            let from = step % key.len();
-            previous = (state[at] ^ mixed(previous).wrapping_mul(1_664_525))
-                .wrapping_add(key[from])
-                .wrapping_add(from as u32);
-            state[at] = previous;
-            at = following(state, at);
+        for word in &mut state[1..] {
+            previous = (*word ^ mixed(previous).wrapping_mul(1_664_525)).wrapping_add(key);
+            *word = previous;
         }
-        for _ in 1..WORDS {
-            previous = (state[at] ^ mixed(previous).wrapping_mul(1_566_083_941)).wrapping_sub(at as u32);
-            state[at] = previous;
-            at = following(state, at);
+        state[1] = (state[1] ^ mixed(previous).wrapping_mul(1_664_525)).wrapping_add(key);
+        // The second pass begins where the first one ended, and goes on past the end at the second word.
+        previous = state[1];
+        for (at, word) in state.iter_mut().enumerate().skip(2) {
+            previous = (*word ^ mixed(previous).wrapping_mul(1_566_083_941)).wrapping_sub(at as u32);
+            *word = previous;
         }
+        state[1] = (state[1] ^ mixed(previous).wrapping_mul(1_566_083_941)).wrapping_sub(1);
         // Whatever the key, the state is not all zeros.
         state[0] = UPPER;
         self.next = WORDS;
@@ -113,18 +112,55 @@ const fn mixed(word: u32) -> u32 {
     word ^ (word >> 30)
 }
 
-/// The place after `at` in seeding by an array: past the end it goes on at 1, with the last word copied to the front.
-#[inline]
-fn following(state: &mut [u32; WORDS], at: usize) -> usize {
-    if at + 1 < WORDS {
-        return at + 1;
-    }
-    state[0] = state[WORDS - 1];
-    1
-}
-
 #[inline]
 fn twisted(upper: u32, lower: u32) -> u32 {
     let joined = (upper & UPPER) | (lower & !UPPER);
     (joined >> 1) ^ if lower & 1 == 1 { MATRIX } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words 0, 1, 623, 624 and 1299: the first and last ones of a state, and some of the next ones.
+    fn words(mut generator: Mt19937) -> [u32; 5] {
+        let words: Vec<_> = (0..1300).map(|_| generator.next_u32()).collect();
+        [0, 1, 623, 624, 1299].map(|at| words[at])
+    }
+
+    /// Seeded by a number, the words are numpy's (`bits = np.random.MT19937(); bits._legacy_seeding(seed);
+    /// bits.random_raw(1300)`, numpy 2.3.5).
+    #[test]
+    fn seeding_by_a_number_is_numpys() {
+        let expected = [
+            (0, [2357136044, 2546248239, 3791854820, 341544762, 387547707]),
+            (1, [1791095845, 4282876139, 2006116153, 1104314680, 2604647584]),
+            (4999, [3694172552, 2572380617, 2603017443, 3244490330, 3045260811]),
+            (u32::MAX, [419326371, 479346978, 1027084080, 3860652269, 319045431]),
+        ];
+        let mut used = Mt19937::new(5);
+        for (seed, words_of_seed) in expected {
+            assert_eq!(words(Mt19937::new(seed)), words_of_seed, "seed {seed}");
+            used.next_u32();
+            used.reseed(seed);
+            assert_eq!(used.next_u32(), words_of_seed[0], "reseeded with {seed}");
+        }
+    }
+
+    /// Seeded by an array, the words are CPython's (`random.seed(seed); random.getrandbits(32)`, CPython 3.11).
+    #[test]
+    fn seeding_by_an_array_is_cpythons() {
+        let expected = [
+            (0, [3626764237, 1654615998, 2390040247, 2229104038, 613370405]),
+            (1, [577090037, 2444712010, 802355090, 1360367077, 3223856108]),
+            (4999, [2516720696, 676215406, 4080095066, 2507584931, 916665409]),
+            (u32::MAX, [2728839433, 2661025012, 2365591444, 2143983266, 2787731301]),
+        ];
+        for (seed, words_of_seed) in expected {
+            let mut generator = Mt19937::new(5);
+            generator.next_u32();
+            generator.reseed_by_array([seed]);
+            assert_eq!(words(generator), words_of_seed, "seed {seed}");
+        }
+    }
 }

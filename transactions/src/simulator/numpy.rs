@@ -154,3 +154,97 @@ fn ln_gamma(x: f64) -> f64 {
     }
     result
 }
+
+/// The expected numbers are those of numpy 2.3.5 and pandas 2.2.3.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn poisson(random: &mut RandomState, mean: f64) -> u64 {
+        random.poisson(mean, (-mean).exp())
+    }
+
+    /// Equal but for the last bits, in which the system's logarithm may differ.
+    fn assert_close(given: f64, expected: f64) {
+        assert!((given - expected).abs() <= 4.0 * f64::EPSILON * expected.abs(), "{given} is not {expected}");
+    }
+
+    /// Uniform numbers are numpy's: `RandomState(7).uniform(5, 100)`.
+    #[test]
+    fn uniform_numbers_are_numpys() {
+        let mut random = RandomState::new(7);
+        for expected in [12.249287490525932, 79.09228526281089, 46.64887698688488, 73.72919189393942] {
+            assert_eq!(random.uniform(5.0, 100.0), expected);
+        }
+    }
+
+    /// Normal numbers are numpy's, both of a pair: `RandomState(7).normal(43200, 20000)`.
+    #[test]
+    fn normal_numbers_are_numpys() {
+        let mut random = RandomState::new(7);
+        let expected = [77010.51407600712, 33881.25258918334, 43856.40327357169, 51350.32565993015, 27421.53942748523];
+        for expected in expected {
+            assert_close(random.normal(43200.0, 20000.0), expected);
+        }
+    }
+
+    /// The second of a pair of normal numbers waits while others are drawn, but not for a new seed.
+    #[test]
+    fn the_spare_normal_number_outlives_all_but_a_seed() {
+        let mut random = RandomState::new(7);
+        assert_close(random.normal(0.0, 1.0), 1.690525703800356);
+        assert_eq!(random.uniform(0.0, 1.0), 0.9779895119966027);
+        assert_close(random.normal(0.0, 1.0), -0.4659373705408328);
+        assert_close(random.normal(0.0, 1.0), 0.09316606097975175);
+        random.reseed(8);
+        assert_close(random.normal(0.0, 1.0), 0.09120471661981977);
+    }
+
+    /// Poisson numbers are numpy's, for means below and above where the method changes: `RandomState(11).poisson(mean)`.
+    #[test]
+    fn poisson_numbers_are_numpys() {
+        let expected: [(f64, [u64; 12]); 7] = [
+            (0.0, [0; 12]),
+            (0.5, [0, 0, 0, 1, 0, 0, 0, 2, 0, 2, 1, 0]),
+            (3.9, [1, 4, 7, 1, 2, 4, 3, 8, 2, 2, 2, 5]),
+            (9.99, [6, 10, 7, 14, 9, 5, 19, 7, 15, 7, 18, 15]),
+            (10.0, [6, 10, 9, 16, 12, 6, 8, 8, 5, 12, 9, 12]),
+            (40.0, [33, 39, 38, 44, 49, 33, 36, 45, 37, 31, 44, 27]),
+            (
+                1e6,
+                [998968, 999897, 999774, 1002071, 1000689, 1001463, 998898, 999462, 1000790, 999550, 998580, 1000631],
+            ),
+        ];
+        for (mean, numbers) in expected {
+            let mut random = RandomState::new(11);
+            assert_eq!([(); 12].map(|()| poisson(&mut random, mean)), numbers, "mean {mean}");
+        }
+    }
+
+    /// Also in the long run no draw is missing or too many: sums of 20,000 each, and the stream's place afterwards.
+    #[test]
+    fn poisson_numbers_leave_the_stream_where_numpy_does() {
+        let mut random = RandomState::new(12);
+        for (mean, sum) in [(3.0, 60_087), (10.0, 200_296), (12.5, 250_228), (100.0, 1_998_114)] {
+            assert_eq!((0..20_000).map(|_| poisson(&mut random, mean)).sum::<u64>(), sum, "mean {mean}");
+        }
+        assert_eq!(random.uniform(0.0, 1.0), 0.5188984193330255);
+    }
+
+    /// Choosing is what pandas' `Series(range(count)).sample(N, random_state=seed)` does.
+    #[test]
+    fn choosing_is_pandas_sample() {
+        let expected = [
+            (0, [9394, 898], [398, 3833, 4836], [2, 1, 0]),
+            (1, [9953, 3850], [2764, 4767, 3814], [0, 2, 1]),
+            (182, [4840, 4059], [2734, 2397, 821], [2, 0, 1]),
+        ];
+        for (seed, of_10000, of_5000, of_3) in expected {
+            assert_eq!(RandomState::new(seed).choice(10_000), Some(of_10000));
+            assert_eq!(RandomState::new(seed).choice(5_000), Some(of_5000));
+            assert_eq!(RandomState::new(seed).choice(3), Some(of_3));
+        }
+        assert_eq!(RandomState::new(0).choice::<1>(1), Some([0]));
+        assert_eq!(RandomState::new(0).choice::<3>(2), None);
+    }
+}

@@ -49,12 +49,12 @@ impl Terminals {
     /// Draws the terminals, whose ids follow the order of drawing.
     pub(super) fn new(count: u32, seed: u32, radius: f64) -> Self {
         let mut random = RandomState::new(seed);
-        let mut terminals: Vec<_> = (0..count)
-            .map(|id| Terminal { x: random.uniform(0.0, SIDE), y: random.uniform(0.0, SIDE), id })
-            .collect();
+        let mut terminals: Vec<_> =
+            (0..count).map(|id| Terminal { x: random.uniform(0.0, SIDE), y: random.uniform(0.0, SIDE), id }).collect();
         // A thousandth wider than the radius, so that rounding cannot move a neighbour out of the nine cells.
         let cells_a_side = (SIDE / (radius * 1.001)).clamp(1.0, MOST_CELLS) as usize;
-        let cell_of = |terminal: &Terminal| cell(terminal.y, cells_a_side) * cells_a_side + cell(terminal.x, cells_a_side);
+        let cell_of =
+            |terminal: &Terminal| cell(terminal.y, cells_a_side) * cells_a_side + cell(terminal.x, cells_a_side);
         let mut starts = vec![0; cells_a_side * cells_a_side + 1];
         for terminal in &terminals {
             starts[cell_of(terminal) + 1] += 1;
@@ -77,13 +77,17 @@ impl Terminals {
         let (bottom, top) = around(y);
         for row in bottom..=top {
             let row = row * self.cells_a_side;
-            for terminal in &self.terminals[self.starts[row + left]..self.starts[row + right + 1]] {
+            let terminals = &self.terminals[self.starts[row + left]..self.starts[row + right + 1]];
+            let mut found = ids.len();
+            ids.resize(found + terminals.len(), 0);
+            for terminal in terminals {
                 let (dx, dy) = (x - terminal.x, y - terminal.y);
+                // Written in any case, and kept if near: a branch could not be predicted.
+                ids[found] = terminal.id;
                 // The root is taken because the handbook takes it: it may round up to the radius.
-                if (dx * dx + dy * dy).sqrt() < self.radius {
-                    ids.push(terminal.id);
-                }
+                found += usize::from((dx * dx + dy * dy).sqrt() < self.radius);
             }
+            ids.truncate(found);
         }
         ids.sort_unstable();
     }
