@@ -71,13 +71,8 @@ impl Compromised {
         horizons
     }
 
-    /// Labels scenario 2, then scenario 3. `days` holds all of every compromised customer's windows.
-    pub(super) fn label(&self, days: &mut [Vec<Transaction>]) {
-        self.label_terminals(days);
-        self.label_customers(days);
-    }
-
-    fn label_terminals(&self, days: &mut [Vec<Transaction>]) {
+    /// Labels scenario 2.
+    pub(super) fn label_terminals(&self, days: &mut [Vec<Transaction>]) {
         let mut compromised = vec![];
         for (day, transactions) in days.iter_mut().enumerate() {
             let first = (day + 1).saturating_sub(TERMINAL_DAYS as usize);
@@ -92,7 +87,8 @@ impl Compromised {
         }
     }
 
-    fn label_customers(&self, days: &mut [Vec<Transaction>]) {
+    /// Labels scenario 3, after scenario 2. `days` holds all that the horizons ask for.
+    pub(super) fn label_customers(&self, days: &mut [Vec<Transaction>]) {
         let candidates = self.candidates(days);
         for (day, compromised) in (0..).zip(&self.customers) {
             let window = day as usize..self.window_end(day) as usize;

@@ -136,16 +136,11 @@ pub struct Simulation {
 /// When a parameter is out of its range.
 pub fn simulate(parameters: &Parameters) -> Result<Simulation, ParametersError> {
     parameters.check()?;
-    let &Parameters { customers, terminals, days, run_days, start, radius, seed } = parameters;
-    let seeds = Seeds::new(seed);
-    let compromised = Compromised::new(seeds, (customers, terminals), days, run_days);
-    let profiles = profiles::customers(customers, seeds.customers());
-    let terminals = Terminals::new(terminals, seeds.terminals(), radius);
-    let horizons = compromised.horizons(customers, days);
-    let mut transactions = days::transactions(&profiles, &terminals, &horizons, seeds);
-    compromised.label(&mut transactions);
-    transactions.truncate(days as usize);
-    Ok(Simulation { start, days: transactions })
+    let (mut days, compromised) = unlabelled(parameters);
+    compromised.label_terminals(&mut days);
+    compromised.label_customers(&mut days);
+    days.truncate(parameters.days as usize);
+    Ok(Simulation { start: parameters.start, days })
 }
 
 /// The first `days` days of the handbook's run, or of another world's: [`simulate`] with the other parameters as they
@@ -155,4 +150,47 @@ pub fn simulate(parameters: &Parameters) -> Result<Simulation, ParametersError> 
 /// When `days` is not from 1 to 183.
 pub fn generate(days: u32, seed: u16) -> Result<Vec<Day>, ParametersError> {
     Ok(simulate(&Parameters { days, seed, ..Parameters::default() })?.days().collect())
+}
+
+/// The days before anybody is compromised, with as many after those wanted as [`Compromised::horizons`] asks for.
+fn unlabelled(parameters: &Parameters) -> (Vec<Vec<Transaction>>, Compromised) {
+    let &Parameters { customers, terminals, days, run_days, radius, seed, .. } = parameters;
+    let seeds = Seeds::new(seed);
+    let compromised = Compromised::new(seeds, (customers, terminals), days, run_days);
+    let profiles = profiles::customers(customers, seeds.customers());
+    let terminals = Terminals::new(terminals, seeds.terminals(), radius);
+    (days::transactions(&profiles, &terminals, &compromised.horizons(customers, days), seeds), compromised)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run has as many transactions as the handbook prints, and each scenario finds as many new frauds.
+    #[test]
+    fn totals_are_the_handbooks() {
+        let frauds = |days: &[Vec<Transaction>]| days.iter().flatten().filter(|row| row.scenario > 0).count();
+        let (mut days, compromised) = unlabelled(&Parameters::default());
+        assert_eq!(days.iter().map(Vec::len).sum::<usize>(), 1_754_155);
+        let by_amount = frauds(&days);
+        compromised.label_terminals(&mut days);
+        let by_terminal = frauds(&days) - by_amount;
+        compromised.label_customers(&mut days);
+        let by_customer = frauds(&days) - by_amount - by_terminal;
+        assert_eq!([by_amount, by_terminal, by_customer], [978, 9_099, 4_604]);
+    }
+
+    /// No stream of one world is a stream of another.
+    #[test]
+    fn worlds_share_no_seed() {
+        let ranges = [0, 1, 2, u16::MAX - 1, u16::MAX].map(|seed| {
+            let seeds = Seeds::new(seed);
+            let last = Seeds::STREAMS - 1;
+            assert_eq!([seeds.customers(), seeds.terminals()], [seeds.customer(0), seeds.day(1)]);
+            seeds.customer(0)..=seeds.customer(last).max(seeds.day(last))
+        });
+        for (earlier, later) in ranges.iter().zip(&ranges[1..]) {
+            assert!(earlier.end() < later.start());
+        }
+    }
 }
