@@ -1,6 +1,7 @@
 //! The transaction table: reads and writes the pickles that pandas keeps it in, without ever running what is in a
 //! file, and simulates its days.
 
+pub mod pickle;
 pub mod simulator;
 pub mod table;
 

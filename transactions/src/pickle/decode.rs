@@ -1,0 +1,103 @@
+//! From the evaluator's flat heap to a tree of values.
+
+use super::error::{Fault, PickleError};
+use super::heap::{Heap, Item, Node, ObjectNode, Span};
+use super::machine::{self, Host};
+use super::source::Source;
+use super::{DEEPEST, Object, Value};
+
+/// Reads a pickle of protocol 2 to 5 (gzipped or not) as data. Nothing that it names is run.
+///
+/// Memory stays below 16 times the bytes' length plus 64 MiB, whatever they say.
+///
+/// # Errors
+/// When the bytes are no whole pickle, need anything outside themselves, are nested deeper than [`DEEPEST`] or unpack
+/// to more memory than that.
+pub fn decode(bytes: &[u8]) -> Result<Value, PickleError> {
+    let mut source = Source::slice(bytes);
+    let (mut state, item) = machine::run(&mut Plain, &mut source)?;
+    let end = source.offset();
+    let heap = &mut state.heap;
+    weigh(heap, item, 0).and_then(|()| expand(heap, item)).map_err(|error| error.at(end))
+}
+
+/// Keeps everything as values.
+struct Plain;
+
+impl Host for Plain {}
+
+/// Charges the tree for what it will take. A value that is referred to often is paid for each time, so that a few
+/// bytes cannot unfold without end; depth is bounded, so that a value inside itself is found.
+fn weigh(heap: &mut Heap, item: Item, depth: usize) -> Result<(), PickleError> {
+    if depth > DEEPEST {
+        return Err(PickleError::new(0, Fault::TooDeep { limit: DEEPEST }));
+    }
+    let Some(node) = heap.node(item) else { return Ok(()) };
+    let text_bytes = match node {
+        Node::Str(span) | Node::Bytes(span) | Node::ByteArray(span) | Node::BigInt(span) => heap.bytes(*span).len(),
+        Node::Global { module, name } => heap.bytes(*module).len() + heap.bytes(*name).len(),
+        Node::Object(_) => size_of::<Object>(),
+        _ => 0,
+    };
+    let children = children(node);
+    // An allocation has its own head and rounding.
+    let overhead_bytes = 32;
+    heap.charge((text_bytes + overhead_bytes + children.len() * size_of::<Value>()) as u64)?;
+    for child in children {
+        weigh(heap, child, depth + 1)?;
+    }
+    Ok(())
+}
+
+fn children(node: &Node) -> Vec<Item> {
+    match node {
+        Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => items.clone(),
+        Node::Dict(entries) => entries.iter().flat_map(|&(key, value)| [key, value]).collect(),
+        Node::Object(object) => {
+            let ObjectNode { callable, args, kwargs, state, items, entries, new: _ } = &**object;
+            let mut children = vec![*callable, *args];
+            children.extend(kwargs.iter().chain(state).chain(items));
+            children.extend(entries.iter().flat_map(|&(key, value)| [key, value]));
+            children
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Makes the tree, after [`weigh`] has found that it is neither too deep nor too large.
+fn expand(heap: &Heap, item: Item) -> Result<Value, PickleError> {
+    let all = |items: &[Item]| items.iter().map(|&item| expand(heap, item)).collect::<Result<Vec<_>, _>>();
+    let pairs = |entries: &[(Item, Item)]| -> Result<Vec<(Value, Value)>, PickleError> {
+        entries.iter().map(|&(key, value)| Ok((expand(heap, key)?, expand(heap, value)?))).collect()
+    };
+    let bytes = |span: &Span| heap.bytes(*span).to_vec();
+    let node = match item {
+        Item::None => return Ok(Value::None),
+        Item::Bool(value) => return Ok(Value::Bool(value)),
+        Item::Int(value) => return Ok(Value::Int(value)),
+        Item::Float(value) => return Ok(Value::Float(value)),
+        Item::Payload(_) => None,
+        Item::Node(_) => heap.node(item),
+    };
+    Ok(match node.ok_or(machine::damaged("a value is missing"))? {
+        Node::Str(span) => Value::Str(heap.text(*span).to_owned()),
+        Node::Bytes(span) => Value::Bytes(bytes(span)),
+        Node::ByteArray(span) => Value::ByteArray(bytes(span)),
+        Node::BigInt(span) => Value::BigInt(bytes(span)),
+        Node::Global { module, name } => Value::global(heap.text(*module), heap.text(*name)),
+        Node::List(items) => Value::List(all(items)?),
+        Node::Tuple(items) => Value::Tuple(all(items)?),
+        Node::Set(items) => Value::Set(all(items)?),
+        Node::FrozenSet(items) => Value::FrozenSet(all(items)?),
+        Node::Dict(entries) => Value::Dict(pairs(entries)?),
+        Node::Object(object) => Value::Object(Box::new(Object {
+            callable: expand(heap, object.callable)?,
+            args: expand(heap, object.args)?,
+            kwargs: object.kwargs.map(|item| expand(heap, item)).transpose()?,
+            new: object.new,
+            state: object.state.map(|item| expand(heap, item)).transpose()?,
+            items: all(&object.items)?,
+            entries: pairs(&object.entries)?,
+        })),
+    })
+}
