@@ -1,0 +1,169 @@
+//! How a file appears on the share: whole or not at all, and never by the hand of one whose time is over.
+//!
+//! A draft is a temporary file beside its target, `.NAME.SESSION.tmp`: written, fsynced, renamed, and the directory
+//! fsynced. Whoever begins a draft first removes the drafts that others have of the same target. So a worker that was
+//! frozen between its last look at its claim and the rename finds its draft gone when it wakes, and the rename fails:
+//! it cannot overwrite what its successor has published since.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, fsync, openat, renameat, unlinkat};
+use rustix::io::Errno;
+
+use super::ShareError;
+use crate::kill::kill_point;
+
+/// What a session's name and the marks of a draft add to the name of its target, in bytes.
+const DRAFT_BYTES: usize = ".".len() + ".".len() + 36 + ".tmp".len();
+/// The longest name that file systems take.
+const NAME_BYTES: usize = 255;
+
+/// The directory that holds what the worker publishes, and nothing else.
+#[derive(Debug)]
+pub struct Output {
+    directory: OwnedFd,
+    path: PathBuf,
+    session: String,
+}
+
+/// A file that is not published yet. Dropped, it vanishes.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    output: &'a Output,
+    file: File,
+    target: &'a str,
+    name: String,
+    is_published: bool,
+}
+
+impl Output {
+    pub(super) fn new(directory: OwnedFd, path: PathBuf, session: &str) -> Self {
+        Self { directory, path, session: session.into() }
+    }
+
+    /// Whether a file of this name can be published.
+    pub fn has_room_for(name: &str) -> bool {
+        name.len() + DRAFT_BYTES <= NAME_BYTES
+    }
+
+    /// Reads a published file; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, ShareError> {
+        // As one who publishes does not follow a link, neither does one who reads.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match openat(&self.directory, name, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(self.failed("read", name, errno)),
+        };
+        let status = fstat(&file).map_err(|errno| self.failed("read", name, errno))?;
+        if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
+            return Err(self.failed("read", name, Errno::INVAL));
+        }
+        let mut bytes = Vec::new();
+        match File::from(file).read_to_end(&mut bytes) {
+            Ok(_) => Ok(Some(bytes)),
+            Err(source) => Err(self.error("read", name, source)),
+        }
+    }
+
+    /// Begins a draft, and ends those that others have of the same target.
+    ///
+    /// # Errors
+    /// When the directory cannot be written to.
+    pub fn draft<'a>(&'a self, target: &'a str) -> Result<Draft<'a>, ShareError> {
+        let name = format!(".{target}.{}.tmp", self.session);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(&self.directory, &name, flags, Mode::from_raw_mode(0o666));
+        let file = file.map_err(|errno| self.failed("write", &name, errno))?.into();
+        let draft = Draft { output: self, file, target, name, is_published: false };
+        // After the draft's own creation, which makes a client of a network file system look at the directory anew.
+        self.remove_drafts(|other, session| other == target && session != self.session)?;
+        Ok(draft)
+    }
+
+    /// Removes what drafts there are of a target; for one who holds its claim and has nothing to publish.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or written to.
+    pub fn remove_drafts_of(&self, target: &str) -> Result<(), ShareError> {
+        self.remove_drafts(|other, _| other == target)
+    }
+
+    /// Removes this session's drafts; for one who is about to end.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or written to.
+    pub fn remove_own_drafts(&self) -> Result<(), ShareError> {
+        self.remove_drafts(|_, session| session == self.session)
+    }
+
+    /// Removes the drafts whose target and session are of concern.
+    fn remove_drafts(&self, concerns: impl Fn(&str, &str) -> bool) -> Result<(), ShareError> {
+        for entry in Dir::read_from(&self.directory).map_err(|errno| self.failed("list", ".", errno))? {
+            let entry = entry.map_err(|errno| self.failed("list", ".", errno))?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            let draft = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+            if draft.and_then(|draft| draft.rsplit_once('.')).is_some_and(|(target, session)| concerns(target, session)) {
+                match unlinkat(&self.directory, name, AtFlags::empty()) {
+                    Ok(()) | Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(self.failed("remove", name, errno)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, task: &'static str, name: &str, errno: Errno) -> ShareError {
+        self.error(task, name, errno.into())
+    }
+
+    fn error(&self, task: &'static str, name: &str, source: io::Error) -> ShareError {
+        ShareError { task, path: self.path.join(name), source }
+    }
+}
+
+impl Draft<'_> {
+    /// Writes the whole content and sees it on the disk.
+    ///
+    /// # Errors
+    /// When it does not fit, say.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), ShareError> {
+        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
+        written.map_err(|source| self.output.error("write", &self.name, source))
+    }
+
+    /// Puts the draft in its target's place. `false` where somebody ended the draft meanwhile: then nothing changed.
+    ///
+    /// # Errors
+    /// When the directory cannot be written to.
+    pub fn publish(mut self) -> Result<bool, ShareError> {
+        let directory = &self.output.directory;
+        match renameat(directory, &self.name, directory, self.target) {
+            Ok(()) => self.is_published = true,
+            Err(Errno::NOENT) => {
+                // Nothing is left to remove.
+                self.is_published = true;
+                return Ok(false);
+            }
+            Err(errno) => return Err(self.output.failed("publish", self.target, errno)),
+        }
+        kill_point("renamed");
+        fsync(directory).map_err(|errno| self.output.failed("publish", self.target, errno))?;
+        Ok(true)
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.is_published {
+            // If even this fails, the next one who drafts the target does it.
+            let _ = unlinkat(&self.output.directory, &self.name, AtFlags::empty());
+        }
+    }
+}
