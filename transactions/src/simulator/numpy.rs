@@ -125,7 +125,7 @@ impl RandomState {
 
 /// The logarithm of the gamma function: Stirling's series, used from 7 upwards and carried below by recursion.
 fn ln_gamma(x: f64) -> f64 {
-    /// B(2k) / (2k (2k - 1)) for the Bernoulli numbers B(2) to B(20).
+    /// B(2k) / (2k (2k - 1)) for the Bernoulli numbers B(2) to B(20), with the digits that numpy has.
     const SERIES: [f64; 10] = [
         8.333333333333333e-02,
         -2.777777777777778e-03,
@@ -133,10 +133,10 @@ fn ln_gamma(x: f64) -> f64 {
         -5.952380952380952e-04,
         8.417508417508418e-04,
         -1.917526917526918e-03,
-        6.410256410256410e-03,
+        6.41025641025641e-03,
         -2.955065359477124e-02,
         1.796443723688307e-01,
-        -1.392_432_216_905_9,
+        -1.3924322169059,
     ];
     /// ln(2 pi), with the digits that numpy has.
     const LN_TWO_PI: f64 = 1.8378770664093453;
