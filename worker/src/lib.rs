@@ -4,6 +4,7 @@
 //! Spot nodes: whatever instant it is killed at, every dataset ends up reported exactly once, and the last checkpoint
 //! has the bytes that it would have had undisturbed.
 
+pub mod checkpoint;
 pub mod config;
 pub mod hold;
 pub mod kill;
