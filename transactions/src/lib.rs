@@ -2,7 +2,9 @@
 //! file, and simulates its days.
 
 pub mod pickle;
+mod read;
 pub mod simulator;
 pub mod table;
 
+pub use read::{ContentError, ReadError, read, read_bytes};
 pub use table::{Column, Dtype, Index, IndexKind, NAT, Table, TableError, Values};

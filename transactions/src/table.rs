@@ -287,7 +287,11 @@ impl fmt::Display for IndexKind {
 #[derive(Clone, Debug)]
 enum Labels {
     /// Row `i` is `start + i * step`; the last label fits an i64 by construction.
-    Even { start: i64, step: i64, len: usize },
+    Even {
+        start: i64,
+        step: i64,
+        len: usize,
+    },
     Values(Vec<i64>),
 }
 
