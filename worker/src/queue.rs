@@ -138,6 +138,8 @@ pub struct Queue {
     session: String,
     lease: Duration,
     scripts: Scripts,
+    /// Items whose lease keys the next claim tells the queue.
+    to_know: Vec<Vec<u8>>,
 }
 
 struct Scripts {
@@ -167,7 +169,7 @@ impl Scripts {
 impl Queue {
     /// The queue on a server, for one session. Nothing is sent yet.
     pub fn new(server: &Server, session: &str, lease: Duration) -> Self {
-        Self { link: Link::new(server), session: session.into(), lease, scripts: Scripts::new() }
+        Self { link: Link::new(server), session: session.into(), lease, scripts: Scripts::new(), to_know: Vec::new() }
     }
 
     /// Whether nothing waits and nothing is in anybody's hands.
@@ -187,37 +189,35 @@ impl Queue {
     /// # Errors
     /// As [`Queue::is_empty`].
     pub fn claim(&mut self) -> Result<Claimed, QueueError> {
-        let mut known: Vec<(Vec<u8>, String)> = Vec::new();
         loop {
-            let reply = self.ask_for_claim(&known)?;
-            known.clear();
-            match reply {
-                ClaimReply::Claimed(claim) => return Ok(Claimed::Item(claim)),
+            match self.ask_for_claim()? {
+                ClaimReply::Claimed(claim, to_know) => {
+                    self.to_know = to_know;
+                    return Ok(Claimed::Item(claim));
+                }
                 ClaimReply::Nothing { processing } => return Ok(Claimed::Nothing { processing }),
-                ClaimReply::Held(claim) => match self.renew(&claim)? {
-                    Tenure::Lost => {}
-                    _ => {
+                ClaimReply::Unknown(items) => self.to_know = items,
+                ClaimReply::Held(claim) => {
+                    if self.renew(&claim)? != Tenure::Lost {
                         note!("`{}` was claimed as the connection broke; going on with it", show(&claim.item));
                         return Ok(Claimed::Item(claim));
                     }
-                },
+                }
                 ClaimReply::Duplicate(item) => {
                     note!("`{}` waited a second time while it is worked on; dropped the copy", show(&item));
-                }
-                ClaimReply::Unknown(items) => {
-                    known = items.into_iter().map(|item| (lease_key(&item), item)).map(|(key, item)| (item, key)).collect();
                 }
             }
         }
     }
 
-    fn ask_for_claim(&mut self, known: &[(Vec<u8>, String)]) -> Result<ClaimReply, QueueError> {
+    fn ask_for_claim(&mut self) -> Result<ClaimReply, QueueError> {
+        let known: Vec<(String, Vec<u8>)> = self.to_know.drain(..).map(|item| (lease_key(&item), item)).collect();
         let (script, session, lease_ms) = (&self.scripts.claim, &self.session, ms(self.lease));
         self.link.call("claim a dataset", Duration::ZERO, |connection, is_in_doubt| {
             let mut call = script.key(WAITING);
             call.key(PROCESSING).key(CLAIMS).key(KNOWN).arg(session).arg(lease_ms).arg(CLAIMS_TTL_S);
             call.arg(if is_in_doubt { "again" } else { "" });
-            for (item, key) in known {
+            for (key, item) in &known {
                 call.arg(item).arg(key);
             }
             call.invoke(connection)
@@ -309,10 +309,15 @@ impl Queue {
     /// # Errors
     /// As [`Queue::is_empty`].
     pub fn lock_report(&mut self) -> Result<bool, QueueError> {
-        let (script, session, lease_ms) = (&self.scripts.lock, &self.session, ms(self.lease));
-        self.link.call("lock the report", Duration::ZERO, |connection, _| {
-            script.key(REPORT_LOCK).arg(session).arg(lease_ms).invoke(connection)
-        })
+        self.ask_for_lock("lock the report", "take")
+    }
+
+    /// Renews the lock on the report. `false` where it expired in between, even if it is free again.
+    ///
+    /// # Errors
+    /// As [`Queue::is_empty`].
+    pub fn keep_report_lock(&mut self) -> Result<bool, QueueError> {
+        self.ask_for_lock("keep the report locked", "keep")
     }
 
     /// Gives the lock on the report back, if this session still has it.
@@ -320,9 +325,13 @@ impl Queue {
     /// # Errors
     /// As [`Queue::is_empty`].
     pub fn unlock_report(&mut self) -> Result<(), QueueError> {
-        let (script, session) = (&self.scripts.lock, &self.session);
-        self.link.call("unlock the report", Duration::ZERO, |connection, _| {
-            script.key(REPORT_LOCK).arg(session).arg("release").invoke::<bool>(connection).map(|_| ())
+        self.ask_for_lock("unlock the report", "release").map(|_| ())
+    }
+
+    fn ask_for_lock(&mut self, task: &'static str, wish: &str) -> Result<bool, QueueError> {
+        let (script, session, lease_ms) = (&self.scripts.lock, &self.session, ms(self.lease));
+        self.link.call(task, Duration::ZERO, |connection, _| {
+            script.key(REPORT_LOCK).arg(session).arg(wish).arg(lease_ms).invoke(connection)
         })
     }
 
@@ -382,7 +391,8 @@ fn ms(duration: Duration) -> u64 {
 }
 
 enum ClaimReply {
-    Claimed(Claim),
+    /// With items whose lease keys the queue should know soon.
+    Claimed(Claim, Vec<Vec<u8>>),
     Held(Claim),
     Unknown(Vec<Vec<u8>>),
     Duplicate(Vec<u8>),
@@ -396,9 +406,9 @@ impl FromRedisValue for ClaimReply {
         Ok(match kind.as_str() {
             "claimed" | "held" => {
                 let claim = Claim { item: next(&mut parts)?, place: next(&mut parts)?, attempts: next(&mut parts)? };
-                if kind == "held" { Self::Held(claim) } else { Self::Claimed(claim) }
+                if kind == "held" { Self::Held(claim) } else { Self::Claimed(claim, rest(parts)?) }
             }
-            "unknown" => Self::Unknown(parts.map(Vec::from_redis_value).collect::<Result<_, _>>()?),
+            "unknown" => Self::Unknown(rest(parts)?),
             "duplicate" => Self::Duplicate(next(&mut parts)?),
             "none" => Self::Nothing { processing: next(&mut parts)? },
             _ => return Err(format!("the claim script answered `{kind}`").into()),
@@ -420,6 +430,10 @@ impl FromRedisValue for Tenure {
 
 fn next<T: FromRedisValue>(parts: &mut impl Iterator<Item = Value>) -> Result<T, redis::ParsingError> {
     T::from_redis_value(parts.next().ok_or("a script's answer is too short")?)
+}
+
+fn rest(parts: impl Iterator<Item = Value>) -> Result<Vec<Vec<u8>>, redis::ParsingError> {
+    parts.map(Vec::from_redis_value).collect()
 }
 
 fn sightings(items: &[Vec<u8>], reply: Vec<Value>) -> Result<Vec<Sighting>, redis::ParsingError> {

@@ -1,11 +1,13 @@
--- Takes the lock on the report, or gives it back. KEYS: lock. ARGV: session, ms or "release". Returns 1, or 0 where somebody else has it.
+-- The lock on the report. KEYS: lock. ARGV: session, "take", "keep" or "release", and for how many ms.
+-- Returns 1, or 0 where somebody else has it; to keep it, nobody may have had it in between.
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then
+local session, wish, lease_ms = ARGV[1], ARGV[2], ARGV[3]
+if holder and holder ~= session or wish == 'keep' and not holder then
   return 0
 end
-if ARGV[2] == 'release' then
+if wish == 'release' then
   redis.call('DEL', KEYS[1])
 else
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  redis.call('SET', KEYS[1], session, 'PX', lease_ms)
 end
 return 1

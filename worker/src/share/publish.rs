@@ -49,27 +49,44 @@ impl Output {
         name.len() + DRAFT_BYTES <= NAME_BYTES
     }
 
-    /// Reads a published file; `None` where there is none.
+    /// Reads a published file; `None` where there is none, or something else that no worker ever published.
     ///
     /// # Errors
     /// When it is there and cannot be read.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, ShareError> {
-        // As one who publishes does not follow a link, neither does one who reads.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = match openat(&self.directory, name, flags, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(self.failed("read", name, errno)),
-        };
-        let status = fstat(&file).map_err(|errno| self.failed("read", name, errno))?;
-        if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
-            return Err(self.failed("read", name, Errno::INVAL));
+        match self.open(name, OFlags::RDONLY) {
+            Ok(mut file) => {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes).map_err(|source| self.error("read", name, source))?;
+                Ok(Some(bytes))
+            }
+            Err(Errno::NOENT | Errno::LOOP | Errno::INVAL) => Ok(None),
+            Err(errno) => Err(self.failed("read", name, errno)),
         }
-        let mut bytes = Vec::new();
-        match File::from(file).read_to_end(&mut bytes) {
-            Ok(_) => Ok(Some(bytes)),
-            Err(source) => Err(self.error("read", name, source)),
+    }
+
+    /// Opens a file for one who reads it now and looks later whether somebody has added to it. Where there is none it
+    /// begins, empty.
+    ///
+    /// # Errors
+    /// When it is there and is no file, or when none can be made.
+    pub fn open_or_begin(&self, name: &str) -> Result<File, ShareError> {
+        self.open(name, OFlags::RDWR | OFlags::CREATE).map_err(|errno| self.failed("open", name, errno))
+    }
+
+    fn open(&self, name: &str, flags: OFlags) -> rustix::io::Result<File> {
+        // As one who publishes replaces a link and does not follow it, one who reads does not follow it either.
+        let flags = flags | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(&self.directory, name, flags, Mode::from_raw_mode(0o666))?;
+        match FileType::from_raw_mode(fstat(&file)?.st_mode) {
+            FileType::RegularFile => Ok(file.into()),
+            _ => Err(Errno::INVAL),
         }
+    }
+
+    /// An error about one of the files here.
+    pub fn error(&self, task: &'static str, name: &str, source: io::Error) -> ShareError {
+        ShareError { task, path: self.path.join(name), source }
     }
 
     /// Begins a draft, and ends those that others have of the same target.
@@ -121,10 +138,6 @@ impl Output {
 
     fn failed(&self, task: &'static str, name: &str, errno: Errno) -> ShareError {
         self.error(task, name, errno.into())
-    }
-
-    fn error(&self, task: &'static str, name: &str, source: io::Error) -> ShareError {
-        ShareError { task, path: self.path.join(name), source }
     }
 }
 

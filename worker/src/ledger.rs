@@ -1,0 +1,156 @@
+//! The report on the share: read, added to and replaced as a whole, by one session at a time.
+//!
+//! The original appends to the same file without asking anybody. What it appends between our reading and our renaming
+//! lands in the file that we replace; so that file stays open, and what has come to it since goes into the next one.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+
+use crate::note;
+use crate::report::{Entry, Report, ReportError};
+use crate::share::{Draft, Output, ShareError};
+
+/// The report's file name.
+pub const REPORT: &str = "report.txt";
+/// What opens an entry, for one who looks for the beginning of the last one.
+const ENTRY_BEGINS: &str = "*****************************************************\n";
+
+/// Why there is no report to go on from.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The share does not let us.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// It is not a report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+/// A report as it stood when it was read, and the file that it was read from.
+pub struct Ledger {
+    /// What it said.
+    pub report: Report,
+    file: File,
+    /// How much of the file the report is; what comes behind was not there yet, or was not whole.
+    whole_bytes: u64,
+}
+
+impl Ledger {
+    /// What the report says now.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no report.
+    pub fn peek(output: &Output) -> Result<Report, LedgerError> {
+        let bytes = output.read(REPORT)?.unwrap_or_default();
+        Ok(parse(&String::from_utf8_lossy(&bytes))?.0)
+    }
+
+    /// Reads the report; where there is none yet, an empty one begins.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no report.
+    pub fn open(output: &Output) -> Result<Self, LedgerError> {
+        let mut file = output.open_or_begin(REPORT)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|source| output.error("read", REPORT, source))?;
+        let (report, whole) = parse(&String::from_utf8_lossy(&bytes))?;
+        Ok(Self { report, file, whole_bytes: whole as u64 })
+    }
+
+    /// Entries that have come to the file since it was read. Each is told once.
+    pub fn late(&mut self) -> Vec<Entry> {
+        // A file that another host has removed for good cannot be looked at any more, and nothing can come to it.
+        self.read_late().unwrap_or_default()
+    }
+
+    fn read_late(&mut self) -> io::Result<Vec<Entry>> {
+        if self.file.metadata()?.len() <= self.whole_bytes {
+            return Ok(Vec::new());
+        }
+        self.file.seek(SeekFrom::Start(self.whole_bytes))?;
+        let mut text = Vec::new();
+        self.file.read_to_end(&mut text)?;
+        // Not whole yet, or never: what is being written now is looked at again, what was torn stays torn.
+        let Ok((report, whole)) = parse(&String::from_utf8_lossy(&text)) else { return Ok(Vec::new()) };
+        self.whole_bytes += whole as u64;
+        for entry in &report.entries {
+            note!("`{}` was reported while the report was replaced; its entry goes into the new one", entry.dataset);
+        }
+        Ok(report.entries)
+    }
+
+    /// Puts an entry at the end, instead of the one that the dataset may have already.
+    pub fn put(&mut self, entry: Entry) {
+        self.report.entries.retain(|other| other.dataset != entry.dataset);
+        self.report.entries.push(entry);
+    }
+
+    /// Writes the report into a draft.
+    ///
+    /// # Errors
+    /// When the share does not take it.
+    pub fn write_to(&self, draft: &mut Draft) -> Result<(), ShareError> {
+        draft.write(self.report.to_string().as_bytes())
+    }
+}
+
+/// The report in a text, and how many bytes of the text it is. An entry at the end that a worker was killed over does
+/// not count: its dataset is still in processing, and will be reported again.
+fn parse(text: &str) -> Result<(Report, usize), ReportError> {
+    let error = match Report::parse(text) {
+        Ok(report) => return Ok((report, text.len())),
+        Err(error) => error,
+    };
+    let whole = text.rfind("\n\n").map_or(0, |end| end + 2);
+    let tail = &text[whole..];
+    let is_torn = tail.starts_with(ENTRY_BEGINS) || ENTRY_BEGINS.starts_with(tail);
+    match Report::parse(&text[..whole]) {
+        Ok(report) if is_torn => {
+            note!("the report ends in a torn entry of {} bytes, which is left out", tail.len());
+            Ok((report, whole))
+        }
+        _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(dataset: &str) -> Entry {
+        let (generated_on, checkpoint) = ("2022-02-09 14:19:42.303619".into(), format!("model_cpt_{dataset}"));
+        Entry { generated_on, dataset: dataset.into(), checkpoint, training_accuracy: 0.5, testing_accuracy: 0.25 }
+    }
+
+    fn text(datasets: &[&str]) -> String {
+        Report { entries: datasets.iter().map(|dataset| entry(dataset)).collect() }.to_string()
+    }
+
+    #[test]
+    fn a_torn_last_entry_is_left_out_wherever_it_is_torn() {
+        let (whole, text) = (text(&["a.pkl", "b.pkl"]), text(&["a.pkl", "b.pkl", "c.pkl"]));
+        for end in whole.len()..text.len() {
+            let (report, bytes) = parse(&text[..end]).unwrap();
+            assert_eq!((report.entries.len(), bytes), (2, whole.len()), "cut at {end} of {}", text.len());
+        }
+        assert_eq!(parse(&text).unwrap().0.entries.len(), 3);
+    }
+
+    #[test]
+    fn what_is_no_report_is_not_taken_for_a_torn_one() {
+        let damaged = text(&["a.pkl", "b.pkl"]).replace("a.pkl\nModel", "a.pkl\nModle");
+        for text in ["some notes\n", "some notes", "some\n\nnotes", &damaged] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_dataset_has_one_entry_and_it_is_the_latest() {
+        let report = Report::parse(&text(&["a.pkl", "b.pkl", "c.pkl"])).unwrap();
+        let mut ledger = Ledger { report, file: tempfile::tempfile().unwrap(), whole_bytes: 0 };
+        ledger.put(Entry { training_accuracy: 0.75, ..entry("b.pkl") });
+        let datasets: Vec<&str> = ledger.report.entries.iter().map(|entry| entry.dataset.as_str()).collect();
+        assert_eq!(datasets, ["a.pkl", "c.pkl", "b.pkl"]);
+        assert_eq!(ledger.report.entries[2].training_accuracy, 0.75);
+    }
+}

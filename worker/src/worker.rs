@@ -1,0 +1,205 @@
+//! The worker: claim, train, publish, complete, until there is nothing left.
+
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use crate::checkpoint::{Checkpoint, Metadata, SCHEMA_VERSION};
+use crate::config::Config;
+use crate::hold::{self, Hold};
+use crate::kill::kill_point;
+use crate::ledger::Ledger;
+use crate::lookout::Lookout;
+use crate::model::{self, Dataset, Trained};
+use crate::queue::{Claim, Queue, Server, show};
+use crate::report::Entry;
+use crate::share::{Output, Share};
+use crate::{log_line, note, signals};
+
+mod day;
+mod failure;
+mod lineage;
+mod publish;
+
+use day::{Day, read_test_set};
+use failure::{Stop, guarded};
+use lineage::Ancestor;
+
+pub use failure::Failure;
+
+/// A dataset whose claims never end, however often it is claimed, kills its workers.
+const MOST_ATTEMPTS: u64 = 10;
+
+/// How a session ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing is left to do.
+    Done,
+    /// Nothing is left to do, but this many datasets could not be worked on and are dead letters now.
+    SetAside(u64),
+}
+
+/// Works until the queue is empty.
+///
+/// # Errors
+/// When Redis stays away or the share cannot be used. What was claimed has been released then, if it could be.
+pub fn run(config: &Config) -> Result<Outcome, Failure> {
+    let session = Uuid::new_v4().to_string();
+    let server = Server::new(&config.redis_host, config.redis_port, config.redis_retry)?;
+    let hold = Hold::default();
+    signals::handle(&hold, &server, &session, config)?;
+    log_line!("Worker with sessionID: {session}");
+
+    let mut queue = Queue::new(&server, &session, config.lease);
+    let is_empty = queue.is_empty()?;
+    log_line!("Initial queue state: empty={}", if is_empty { "True" } else { "False" });
+    let mut set_aside = 0;
+    if !is_empty {
+        // What every dataset needs is there before one is claimed.
+        let share = Share::open(&config.share)?;
+        let output = share.output(&session)?;
+        let (test_set, test_sha256) = read_test_set(&share)?;
+        hold::start_heartbeat(&hold, &server, &session, config.lease)?;
+        let mut lookout = Lookout::new(&session);
+        let mut worker =
+            Worker { config, session, queue, share, output, test_set, test_sha256, replaced: None, late: Vec::new(), set_aside };
+        while let Some(claim) = lookout.next(&mut worker.queue, &hold)? {
+            log_line!("Processing dataset: {}", show(&claim.item));
+            worker.process(&claim)?;
+            hold.set(None);
+        }
+        worker.finish()?;
+        set_aside = worker.set_aside;
+    }
+    log_line!("Queue empty, exiting");
+    Ok(if set_aside == 0 { Outcome::Done } else { Outcome::SetAside(set_aside) })
+}
+
+/// A session at work.
+struct Worker<'a> {
+    config: &'a Config,
+    session: String,
+    queue: Queue,
+    share: Share,
+    output: Output,
+    test_set: Dataset,
+    test_sha256: String,
+    /// The report that this session replaced last.
+    replaced: Option<Ledger>,
+    /// Entries that came to it later, and that are in no report yet.
+    late: Vec<Entry>,
+    set_aside: u64,
+}
+
+impl Worker<'_> {
+    /// Brings a claim to its end, whichever it is.
+    fn process(&mut self, claim: &Claim) -> Result<(), Failure> {
+        match self.work_on(claim) {
+            Ok(()) => Ok(()),
+            Err(Stop::Unfit(reason)) => self.set_aside(claim, &reason),
+            Err(Stop::Lost) => {
+                note!("`{}` is in other hands now; leaving it to them", show(&claim.item));
+                Ok(())
+            }
+            Err(Stop::Failed(failure)) => {
+                // Where Redis is what failed, the end of the lease does it.
+                if !matches!(failure, Failure::Queue(_)) && self.queue.release(claim)? {
+                    note!("`{}` is back in the queue", show(&claim.item));
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// The steps of one dataset. Killed after any of them, the next session gets to the same end.
+    fn work_on(&mut self, claim: &Claim) -> Result<(), Stop> {
+        kill_point("claimed");
+        let mut watch = Stopwatch::start();
+        if claim.attempts > MOST_ATTEMPTS {
+            return Err(Stop::Unfit(format!("it was claimed {MOST_ATTEMPTS} times and never finished")));
+        }
+        let day = Day::read(&self.share, &claim.item)?;
+        let report = Ledger::peek(&self.output)?;
+        if self.is_done(&day, &report)? {
+            note!("`{}` was finished before, all but its claim", show(&claim.item));
+            return self.complete(claim);
+        }
+        let parent = self.parent(&day, &report)?;
+        let read_s = watch.lap_s();
+        kill_point("read");
+
+        let checkpoint = self.train(&day, parent)?;
+        let bytes = checkpoint.to_bytes();
+        let trained_s = watch.lap_s();
+        kill_point("trained");
+
+        self.publish_checkpoint(claim, &day.checkpoint, &bytes)?;
+        self.publish_report(claim, &day, &checkpoint)?;
+        let published_s = watch.lap_s();
+        self.complete(claim)?;
+        self.tell(&day, &checkpoint, &bytes, [read_s, trained_s, published_s]);
+        Ok(())
+    }
+
+    /// Learns from a day, starting from its parent.
+    fn train(&self, day: &Day, parent: Option<Ancestor>) -> Result<Checkpoint, Stop> {
+        let seed = self.config.seed;
+        let ancestor = parent.as_ref().map(|parent| &parent.model);
+        let trained = guarded(|| model::train(ancestor, &day.dataset, &self.test_set, seed))?;
+        let Trained { model, training_figures, testing_figures } = trained;
+        if !model.is_finite() {
+            return Err(Stop::Unfit("its numbers are too large to be trained on".into()));
+        }
+        let metadata = Metadata {
+            schema_version: SCHEMA_VERSION,
+            dataset: day.name.clone(),
+            dataset_sha256: day.sha256.clone(),
+            test_sha256: self.test_sha256.clone(),
+            seed,
+            depth: parent.as_ref().map_or(1, |parent| parent.depth + 1),
+            parent: parent.map(|parent| parent.file),
+            training: training_figures,
+            testing: testing_figures,
+        };
+        Ok(Checkpoint { model, metadata: Some(metadata) })
+    }
+
+    /// Ends the claim of a dataset that is done.
+    fn complete(&mut self, claim: &Claim) -> Result<(), Stop> {
+        if !self.queue.complete(claim)? {
+            note!("`{}` is done, but its claim was lost meanwhile", show(&claim.item));
+        }
+        kill_point("completed");
+        Ok(())
+    }
+
+    /// Ends the claim of a dataset that cannot be worked on.
+    fn set_aside(&mut self, claim: &Claim, reason: &str) -> Result<(), Failure> {
+        if let Ok(name) = day::file_name(&claim.item) {
+            // Whoever worked on it before may have died over a draft.
+            self.output.remove_drafts_of(&crate::checkpoint::file_name(name))?;
+        }
+        if self.queue.set_aside(claim, reason)? {
+            note!("set `{}` aside: {reason}", show(&claim.item));
+            self.set_aside += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Tells how long each part of a task took.
+struct Stopwatch {
+    since: Instant,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { since: Instant::now() }
+    }
+
+    fn lap_s(&mut self) -> f64 {
+        let lap = self.since.elapsed();
+        self.since += lap;
+        lap.as_secs_f64()
+    }
+}

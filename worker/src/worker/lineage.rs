@@ -1,0 +1,59 @@
+//! Where a model comes from: the checkpoint that the report names last, whoever wrote it.
+//!
+//! Nothing of it is remembered in the worker. What is on the share is what the next dataset starts from, so a worker
+//! that was started again goes on where the last one was.
+
+use super::day::sha256;
+use super::{Day, Failure, Worker};
+use crate::checkpoint::{Checkpoint, Parent};
+use crate::model::Model;
+use crate::note;
+use crate::report::Report;
+
+/// The depth of a checkpoint that does not say it: the original's, or one that scikit-learn has trained since.
+const UNKNOWN_DEPTH: u64 = 1;
+
+/// The model that training starts from.
+pub struct Ancestor {
+    pub model: Model,
+    pub file: Parent,
+    pub depth: u64,
+}
+
+impl Worker<'_> {
+    /// Whether exactly this dataset has its checkpoint and its entry already: then a worker died between publishing
+    /// and completing it.
+    pub(super) fn is_done(&self, day: &Day, report: &Report) -> Result<bool, Failure> {
+        if !report.entry(&day.name).is_some_and(|entry| entry.checkpoint == day.checkpoint) {
+            return Ok(false);
+        }
+        let Some(bytes) = self.output.read(&day.checkpoint)? else { return Ok(false) };
+        let metadata = Checkpoint::from_bytes(&bytes).ok().and_then(|checkpoint| checkpoint.metadata);
+        let is_of_day = metadata.is_some_and(|metadata| {
+            metadata.dataset == day.name && metadata.dataset_sha256 == day.sha256 && metadata.seed == self.config.seed
+        });
+        if is_of_day {
+            self.output.remove_drafts_of(&day.checkpoint)?;
+        }
+        Ok(is_of_day)
+    }
+
+    /// The model that a dataset's training starts from: the newest that can be used and is not its own.
+    pub(super) fn parent(&self, day: &Day, report: &Report) -> Result<Option<Ancestor>, Failure> {
+        for entry in report.entries.iter().rev().filter(|entry| entry.dataset != day.name) {
+            let reason = match self.output.read(&entry.checkpoint)? {
+                None => "it is not there".into(),
+                Some(bytes) => match Checkpoint::from_bytes(&bytes) {
+                    Ok(Checkpoint { model, metadata }) => {
+                        let file = Parent { file: entry.checkpoint.clone(), sha256: sha256(&bytes) };
+                        let depth = metadata.map_or(UNKNOWN_DEPTH, |metadata| metadata.depth);
+                        return Ok(Some(Ancestor { model, file, depth }));
+                    }
+                    Err(error) => error.to_string(),
+                },
+            };
+            note!("the checkpoint `{}` cannot be started from: {reason}; trying the one before", entry.checkpoint);
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,6 @@
+//! The worker on a real Redis and a real share.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod queue;

@@ -1,0 +1,283 @@
+//! The scripts, one by one, on a real Redis.
+
+use std::time::Duration;
+
+use worker::queue::{Claim, Claimed, Queue, Server, Standing, Tenure, lease_key};
+
+use crate::harness::Redis;
+
+const LEASE: Duration = Duration::from_secs(20);
+
+/// A server, or the test is over with the reason printed.
+macro_rules! redis_or_skip {
+    () => {
+        match Redis::start() {
+            Ok(redis) => redis,
+            Err(reason) => return eprintln!("skipped: {reason}"),
+        }
+    };
+}
+
+fn queue(redis: &Redis, session: &str) -> Queue {
+    queue_with_lease(redis, session, LEASE)
+}
+
+fn queue_with_lease(redis: &Redis, session: &str, lease: Duration) -> Queue {
+    Queue::new(&Server::new("127.0.0.1", redis.port(), Duration::from_secs(5)).unwrap(), session, lease)
+}
+
+fn push(redis: &Redis, items: &[&str]) {
+    redis.ask::<u64>(&[&["RPUSH", "datasets"], items].concat());
+}
+
+fn claim(queue: &mut Queue) -> Claim {
+    match queue.claim().unwrap() {
+        Claimed::Item(claim) => claim,
+        nothing => panic!("an item waits, but the claim says {nothing:?}"),
+    }
+}
+
+fn text(claim: &Claim) -> &str {
+    std::str::from_utf8(&claim.item).unwrap()
+}
+
+#[test]
+fn a_claim_is_on_the_wire_what_the_original_makes_of_it() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a", "b", "datasets/training/2018-04-04.pkl"]);
+    let claim = claim(&mut queue(&redis, "me"));
+    assert_eq!(text(&claim), "datasets/training/2018-04-04.pkl", "the right end is taken first");
+    assert_eq!((claim.place, claim.attempts), (2, 1));
+    assert_eq!(redis.list("datasets"), ["a", "b"]);
+    assert_eq!(redis.list("datasets:processing"), ["datasets/training/2018-04-04.pkl"]);
+    // Computed by Python: hashlib.sha224(b"datasets/training/2018-04-04.pkl").hexdigest().
+    let lease = "datasets:leased_by_session:a48a485cd5cf142e057b080c0dfee506ce03ed7093957cd40f685a05";
+    assert_eq!(lease_key(&claim.item), lease);
+    assert_eq!(redis.ask::<String>(&["GET", lease]), "me");
+    let ttl_ms: u64 = redis.ask(&["PTTL", lease]);
+    assert!((19_000..=20_000).contains(&ttl_ms), "the lease ends after 20 s, not after {ttl_ms} ms");
+}
+
+#[test]
+fn a_claim_after_the_first_is_one_round_trip() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a", "b", "c"]);
+    let mut queue = queue(&redis, "me");
+    let first = claim(&mut queue);
+    queue.complete(&first).unwrap();
+    let commands = |redis: &Redis| -> u64 {
+        let info: String = redis.ask(&["INFO", "commandstats"]);
+        let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        line.and_then(|line| line.split(',').next()).unwrap().parse().unwrap()
+    };
+    let before = commands(&redis);
+    let second = claim(&mut queue);
+    assert_eq!(commands(&redis) - before, 1);
+    queue.complete(&second).unwrap();
+    assert_eq!(commands(&redis) - before, 2);
+}
+
+#[test]
+fn completion_leaves_nothing_behind() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a", "b"]);
+    let mut queue = queue(&redis, "me");
+    for expected in ["b", "a"] {
+        let claim = claim(&mut queue);
+        assert_eq!(text(&claim), expected);
+        assert!(queue.complete(&claim).unwrap());
+        assert!(!queue.complete(&claim).unwrap(), "a completion that is done is not done again");
+    }
+    assert_eq!(queue.claim().unwrap(), Claimed::Nothing { processing: 0 });
+    assert!(queue.is_empty().unwrap());
+    assert_eq!(redis.keys(), [""; 0]);
+}
+
+#[test]
+fn a_released_item_goes_back_to_its_old_place() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a", "b", "c", "d"]);
+    let (mut one, mut two) = (queue(&redis, "one"), queue(&redis, "two"));
+    let (d, c) = (claim(&mut one), claim(&mut two));
+    push(&redis, &["new"]);
+    assert!(one.release(&d).unwrap(), "the holder may release");
+    assert_eq!(redis.list("datasets"), ["a", "b", "new", "d"], "its place among three is the last");
+    assert!(two.release(&c).unwrap());
+    assert_eq!(redis.list("datasets"), ["a", "b", "c", "new", "d"]);
+    assert_eq!(redis.keys(), ["datasets"], "nothing else is left of the claims");
+}
+
+#[test]
+fn items_that_stand_there_twice_keep_their_order_as_well() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a", "a", "b", "a", "c"]);
+    let (mut one, mut two) = (queue(&redis, "one"), queue(&redis, "two"));
+    let c = claim(&mut one);
+    push(&redis, &["a", "a"]);
+    assert!(one.release(&c).unwrap());
+    assert_eq!(redis.list("datasets"), ["a", "a", "b", "a", "c", "a", "a"]);
+    let held = claim(&mut one);
+    assert_eq!(text(&held), "a");
+    let other = claim(&mut two);
+    assert_eq!(text(&other), "c", "a copy of what somebody works on is superfluous");
+    assert!(one.complete(&held).unwrap());
+    assert!(two.complete(&other).unwrap());
+    assert_eq!(redis.list("datasets"), ["a", "a", "b", "a"], "copies that wait are claimed in their turn");
+}
+
+#[test]
+fn only_the_holder_ends_a_claim() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a"]);
+    let (mut holder, mut other) = (queue(&redis, "holder"), queue(&redis, "other"));
+    let claim = claim(&mut holder);
+    assert!(!other.complete(&claim).unwrap());
+    assert!(!other.release(&claim).unwrap());
+    assert!(!other.set_aside(&claim, "no").unwrap());
+    assert_eq!(other.renew(&claim).unwrap(), Tenure::Lost);
+    assert_eq!(redis.list("datasets:processing"), ["a"]);
+    assert_eq!(holder.renew(&claim).unwrap(), Tenure::Held);
+    assert!(holder.complete(&claim).unwrap());
+}
+
+#[test]
+fn an_expired_lease_is_taken_again_only_if_nobody_took_the_item() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a"]);
+    let (mut holder, mut other) = (queue(&redis, "holder"), queue(&redis, "other"));
+    let first = claim(&mut holder);
+    redis.ask::<u64>(&["DEL", &lease_key(b"a")]);
+    assert_eq!(holder.renew(&first).unwrap(), Tenure::Retaken);
+    redis.ask::<u64>(&["DEL", &lease_key(b"a")]);
+    assert_eq!(other.reap(|_| false).unwrap()[0].state, Standing::PutBack);
+    assert_eq!(holder.renew(&first).unwrap(), Tenure::Lost, "it waits again, and is nobody's");
+    assert!(!holder.complete(&first).unwrap());
+    let second = claim(&mut other);
+    assert_eq!(second.attempts, 2, "a claim that never ended counts");
+    redis.ask::<u64>(&["DEL", &lease_key(b"a")]);
+    assert_eq!(holder.renew(&first).unwrap(), Tenure::Lost, "somebody else has taken it since, if only for a while");
+    assert!(!holder.complete(&first).unwrap());
+    assert!(other.complete(&second).unwrap(), "absent, but still in processing and nobody else's");
+    assert_eq!(redis.keys(), [""; 0]);
+}
+
+#[test]
+fn the_reaper_restores_the_order() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a", "b", "c", "d"]);
+    let mut dead: Vec<Queue> = ["one", "two", "three"].iter().map(|session| queue(&redis, session)).collect();
+    let claims: Vec<Claim> = dead.iter_mut().map(claim).collect();
+    let mut reaper = queue(&redis, "reaper");
+    // The middle one lives on, the others are gone.
+    for gone in [0, 2] {
+        redis.ask::<u64>(&["DEL", &lease_key(&claims[gone].item)]);
+    }
+    let states: Vec<Standing> = reaper.reap(|_| false).unwrap().into_iter().map(|sighting| sighting.state).collect();
+    assert_eq!(states[0], Standing::PutBack);
+    assert!(matches!(&states[1], Standing::Leased { holder, .. } if holder == b"two"), "{states:?}");
+    assert_eq!(states[2], Standing::PutBack);
+    assert_eq!(redis.list("datasets"), ["a", "b", "d"]);
+    redis.ask::<u64>(&["DEL", &lease_key(&claims[1].item)]);
+    reaper.reap(|_| false).unwrap();
+    assert_eq!(redis.list("datasets"), ["a", "b", "c", "d"]);
+    assert_eq!(redis.list("datasets:processing"), [""; 0]);
+}
+
+#[test]
+fn what_the_original_claimed_goes_back_to_the_right_end_once_it_is_an_orphan() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a", "b", "c"]);
+    for _ in 0..2 {
+        redis.ask::<String>(&["RPOPLPUSH", "datasets", "datasets:processing"]);
+    }
+    let mut reaper = queue(&redis, "reaper");
+    let states: Vec<Standing> = reaper.reap(|_| false).unwrap().into_iter().map(|sighting| sighting.state).collect();
+    assert_eq!(states, [Standing::Young, Standing::Young], "the original leases in a second step");
+    assert_eq!(redis.list("datasets"), ["a"]);
+    reaper.reap(|_| true).unwrap();
+    assert_eq!(redis.list("datasets"), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_lease_without_an_end_gets_one() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a"]);
+    redis.ask::<String>(&["RPOPLPUSH", "datasets", "datasets:processing"]);
+    redis.ask::<String>(&["SET", &lease_key(b"a"), "somebody"]);
+    queue(&redis, "reaper").reap(|_| false).unwrap();
+    assert!(redis.ask::<i64>(&["PTTL", &lease_key(b"a")]) > 0);
+}
+
+#[test]
+fn a_dataset_set_aside_is_a_dead_letter_with_its_reason() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a"]);
+    let mut queue = queue(&redis, "me");
+    let first = claim(&mut queue);
+    assert!(queue.set_aside(&first, "there is no such file").unwrap());
+    assert_eq!(redis.keys(), ["datasets:failed"]);
+    assert_eq!(redis.ask::<Vec<String>>(&["HGETALL", "datasets:failed"]), ["a", "there is no such file"]);
+    push(&redis, &["a"]);
+    let second = claim(&mut queue);
+    assert!(queue.complete(&second).unwrap());
+    assert_eq!(redis.keys(), [""; 0], "a dataset that was mended and done is no dead letter any more");
+}
+
+#[test]
+fn attempts_survive_a_release_but_the_released_one_does_not_count() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a"]);
+    let mut queue = queue(&redis, "me");
+    for expected in 1..=3 {
+        assert_eq!(claim(&mut queue).attempts, expected);
+        redis.ask::<u64>(&["DEL", &lease_key(b"a")]);
+        queue.reap(|_| false).unwrap();
+    }
+    let fourth = claim(&mut queue);
+    assert_eq!(fourth.attempts, 4);
+    assert!(queue.release(&fourth).unwrap());
+    assert_eq!(claim(&mut queue).attempts, 4);
+}
+
+#[test]
+fn the_lock_on_the_report_is_one_sessions_and_ends_by_itself() {
+    let redis = redis_or_skip!();
+    push(&redis, &["a", "b"]);
+    let (mut one, mut two) = (queue(&redis, "one"), queue(&redis, "two"));
+    let (held, other) = (claim(&mut one), claim(&mut two));
+    assert!(one.lock_report().unwrap());
+    assert!(one.lock_report().unwrap(), "asking twice does no harm");
+    assert!(!two.lock_report().unwrap());
+    assert_eq!(one.renew_with_report_lock(&held).unwrap(), Tenure::Held);
+    assert_eq!(two.renew_with_report_lock(&other).unwrap(), Tenure::Unlocked);
+    two.unlock_report().unwrap();
+    assert_eq!(redis.ask::<String>(&["GET", "datasets:report_lock"]), "one", "nobody unlocks for another");
+    assert!(redis.ask::<i64>(&["PTTL", "datasets:report_lock"]) > 0);
+    assert!(one.release(&held).unwrap());
+    assert!(two.lock_report().unwrap(), "a release gives the lock back as well");
+}
+
+#[test]
+fn waiting_takes_nothing_and_ends_with_the_first_push() {
+    let redis = redis_or_skip!();
+    let mut waiting = queue(&redis, "me");
+    assert!(!waiting.wait(Duration::from_millis(20)).unwrap());
+    push(&redis, &["a", "b"]);
+    assert!(waiting.wait(LEASE).unwrap());
+    assert_eq!(redis.list("datasets"), ["a", "b"]);
+    assert_eq!(redis.keys(), ["datasets"]);
+}
+
+#[test]
+fn items_are_bytes() {
+    let redis = redis_or_skip!();
+    let item = b"\xff\x00 not text \n".to_vec();
+    redis::cmd("RPUSH").arg("datasets").arg(&item).exec(&mut redis.connect()).unwrap();
+    let mut queue = queue(&redis, "me");
+    let claim = claim(&mut queue);
+    assert_eq!(claim.item, item);
+    assert!(queue.release(&claim).unwrap());
+    redis.ask::<Vec<u8>>(&["LMOVE", "datasets", "datasets:processing", "RIGHT", "LEFT"]);
+    queue.reap(|_| true).unwrap();
+    assert_eq!(redis.ask::<u64>(&["LLEN", "datasets"]), 1);
+}
