@@ -6,7 +6,10 @@ use transactions::{Column, Table};
 
 use super::{CLASSES, FEATURE_NAMES, FEATURES, LABEL_NAME};
 
-/// The features and labels of one day's transactions. Every feature is finite, every label is 0 to 3, and there is at
+/// The largest value of a feature, either way: its square and the sums of squares are still far from infinite.
+pub const LARGEST: f64 = 1e30;
+
+/// The features and labels of one day's transactions. Every feature is within [`LARGEST`], every label is 0 to 3, and there is at
 /// least one row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
@@ -41,14 +44,14 @@ pub enum DatasetError {
         /// The names in their right order.
         known: String,
     },
-    /// A missing or infinite value.
+    /// A missing, infinite or absurdly large value.
     #[error("failed to use column `{name}`: row {row} holds {value} ({count} such rows)")]
-    NotFinite {
+    Value {
         /// The column.
         name: String,
         /// The first such row, from 0.
         row: usize,
-        /// What it holds: `NaN`, `NaT`, `inf` or `-inf`.
+        /// What it holds: `NaN`, `NaT`, or a number beyond [`LARGEST`].
         value: String,
         /// How many rows are like that.
         count: usize,
@@ -78,7 +81,7 @@ impl Dataset {
         }
         let mut features = Vec::with_capacity(table.rows() * FEATURES);
         for column in &table.columns()[..FEATURES] {
-            check_finite(column)?;
+            check_values(column)?;
             extend(&mut features, column);
         }
         let labels = labels(&table.columns()[FEATURES])?;
@@ -135,12 +138,12 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-fn check_finite(column: &Column) -> Result<(), DatasetError> {
-    let error =
-        |row, value: String, count| Err(DatasetError::NotFinite { name: column.name().into(), row, value, count });
+fn check_values(column: &Column) -> Result<(), DatasetError> {
+    let error = |row, value: String, count| Err(DatasetError::Value { name: column.name().into(), row, value, count });
     if let Some(values) = column.values().as_float() {
-        let mut bad = values.iter().enumerate().filter(|(_, value)| !value.is_finite());
-        return bad.next().map_or(Ok(()), |(row, value)| error(row, format!("{value}"), 1 + bad.count()));
+        let fits = |value: &f64| value.abs() <= LARGEST;
+        let mut bad = values.iter().enumerate().filter(|(_, value)| !fits(value));
+        return bad.next().map_or(Ok(()), |(row, value)| error(row, format!("{value:?}"), 1 + bad.count()));
     }
     if column.nulls() > 0 {
         let row =
@@ -159,7 +162,7 @@ fn extend(features: &mut Vec<f64>, column: &Column) {
 }
 
 fn labels(column: &Column) -> Result<Array1<u8>, DatasetError> {
-    check_finite(column)?;
+    check_values(column)?;
     let label = |row| {
         let value = column.values().float(row).unwrap_or(f64::NAN);
         let class = value as u8;
@@ -171,3 +174,6 @@ fn labels(column: &Column) -> Result<Array1<u8>, DatasetError> {
     };
     (0..column.len()).map(label).collect()
 }
+
+#[cfg(test)]
+mod tests;

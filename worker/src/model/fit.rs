@@ -18,13 +18,14 @@ use super::{AMOUNT, CLASSES, FEATURES, Model};
 /// separated is, and low enough that a wrong label does not outweigh everything.
 const PRICE: f64 = 1e5;
 /// The most that one fraud may pull at a line between scenarios, which overlap.
-const SCENARIO_PRICE: f64 = 1.0;
+const SCENARIO_PRICE: f64 = 3.0;
 /// The margin that scenario 2 or 3 needs over scenario 1, which needs 1 over them. Uneven, for an amount a little over
 /// the limit is scenario 1 more often than anything else.
-const SCENARIO_MARGIN: f64 = 0.0;
-/// No slope or level of a parent counts for more, in scaled units: a checkpoint that the original wrote has slopes of
-/// 1e13, learned on features that are not used here. Lines of this lineage stay far below it.
+const SCENARIO_MARGIN: f64 = 0.001;
+/// The largest slope or level that a line of this lineage ever has, in scaled units: far more than what comes up.
 const LIMIT: f64 = 1e4;
+/// The same for the lines between scenarios, which are flatter.
+const SCENARIO_LIMIT: f64 = 100.0;
 
 /// Learns from a dataset, starting from a model. Fitting it never fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,8 @@ impl Trainer {
         let scale = Scale::of(amounts.iter().copied());
         let points: Vec<(Point, u8)> =
             amounts.iter().map(|amount| scale.point(*amount)).zip(labels.iter().copied()).collect();
-        let Lines { fraud, scenarios } = Lines::of(parent).map(|line, untrained| scale.tame(line, untrained));
+        let parent_lines = Lines::of(parent);
+        let fraud = scale.tame(parent_lines.fraud, Lines::UNTRAINED.fraud, LIMIT);
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
 
         let below_above = |point, above| Row { point, side: if above { 1.0 } else { -1.0 }, margin: 1.0 };
@@ -63,8 +65,9 @@ impl Trainer {
         let shown: Vec<(Point, u8)> =
             points.into_iter().filter(|(point, label)| *label > 0 && value(fraud, *point) > 0.0).collect();
         let mut class = 1;
-        let scenarios = scenarios.map(|line| {
+        let scenarios = parent_lines.scenarios.map(|line| {
             class += 1;
+            let line = scale.tame(line, Lines::UNTRAINED.scenarios[0], SCENARIO_LIMIT);
             let margin = |label| if label == 1 { 1.0 } else { SCENARIO_MARGIN };
             let rows: Vec<Row> = shown
                 .iter()
@@ -73,7 +76,8 @@ impl Trainer {
                 .collect();
             least_change(line, &rows, SCENARIO_PRICE, &mut rng)
         });
-        Lines { fraud, scenarios }.map(|line, _| scale.unscaled(line)).into_model(parent.t + labels.len() as f64)
+        let lines = Lines { fraud: scale.unscaled(fraud), scenarios: scenarios.map(|line| scale.unscaled(line)) };
+        lines.into_model(parent.t + labels.len() as f64)
     }
 }
 
@@ -110,13 +114,6 @@ impl Lines {
         }
         model
     }
-
-    /// Each line changed; the function is also given the line that stands there before any training.
-    fn map(self, change: impl Fn(Line, Line) -> Line) -> Lines {
-        let Lines { fraud, scenarios: [second, third] } = self;
-        let Lines { fraud: no_fraud, scenarios: [no_second, no_third] } = Lines::UNTRAINED;
-        Lines { fraud: change(fraud, no_fraud), scenarios: [change(second, no_second), change(third, no_third)] }
-    }
 }
 
 /// The scaling of a day's amounts to mean 0 and variance 1. It ends with the day: models are in raw units.
@@ -132,25 +129,27 @@ impl Scale {
         let mean = amounts.clone().sum::<f64>() / count;
         let variance = amounts.map(|amount| (amount - mean) * (amount - mean)).sum::<f64>() / count;
         let deviation = variance.sqrt();
-        // Equal amounts, or absurdly large ones, have no useful deviation.
-        Scale {
-            mean: if mean.is_finite() { mean } else { 0.0 },
-            deviation: if deviation.is_normal() { deviation } else { 1.0 },
-        }
+        // Equal amounts have no deviation, or one that comes from rounding.
+        let varies = deviation > 1e-9 * (1.0 + mean.abs());
+        Scale { mean, deviation: if varies { deviation } else { 1.0 } }
     }
 
     fn point(self, amount: f64) -> Point {
         [(amount - self.mean) / self.deviation, 1.0]
     }
 
-    /// A line over raw amounts as one over points, shortened to the limit, or the other one if it is not finite.
-    fn tame(self, [slope, level]: Line, otherwise: Line) -> Line {
+    /// A line over raw amounts as one over points. A checkpoint that the original wrote has slopes of 1e13, learned on
+    /// features that are not used here: beyond the limit only the direction counts, at a length that the day can still
+    /// turn, and a line that is not finite is replaced.
+    fn tame(self, [slope, level]: Line, untrained: Line, limit: f64) -> Line {
         let scaled = [slope * self.deviation, level + slope * self.mean];
         let largest = scaled[0].abs().max(scaled[1].abs());
-        match largest {
-            _ if !(scaled[0].is_finite() && scaled[1].is_finite()) => otherwise,
-            _ if largest > LIMIT => scaled.map(|part| part / largest * LIMIT),
-            _ => scaled,
+        if !(scaled[0].is_finite() && scaled[1].is_finite()) {
+            untrained
+        } else if largest > limit {
+            scaled.map(|part| part / largest)
+        } else {
+            scaled
         }
     }
 

@@ -98,3 +98,6 @@ fn auc(labels: &[u8], scores: &[f64]) -> Option<f64> {
     }
     Some(half_wins as f64 / (2 * legitimate * frauds.len() as u64) as f64)
 }
+
+#[cfg(test)]
+mod tests;

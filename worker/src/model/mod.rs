@@ -13,7 +13,7 @@ use linfa::DatasetBase;
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2};
 
-pub use dataset::{Dataset, DatasetError};
+pub use dataset::{Dataset, DatasetError, LARGEST};
 pub use fit::Trainer;
 pub use metrics::{Confusion, Figures};
 
@@ -141,3 +141,6 @@ fn classes(decisions: &Array2<f64>) -> Vec<u8> {
 fn scores(decisions: &Array2<f64>) -> Vec<f64> {
     decisions.rows().into_iter().map(|row| row[1].max(row[2]).max(row[3]) - row[0]).collect()
 }
+
+#[cfg(test)]
+mod tests;
