@@ -24,6 +24,7 @@ mod publish;
 use day::{Day, read_test_set};
 use failure::{Stop, guarded};
 use lineage::Ancestor;
+use publish::Seconds;
 
 pub use failure::Failure;
 
@@ -125,19 +126,19 @@ impl Worker<'_> {
             return self.complete(claim);
         }
         let parent = self.parent(&day, &report)?;
-        let read_s = watch.lap_s();
+        let read = watch.lap_s();
         kill_point("read");
 
         let checkpoint = self.train(&day, parent)?;
         let bytes = checkpoint.to_bytes();
-        let trained_s = watch.lap_s();
+        let trained = watch.lap_s();
         kill_point("trained");
 
         self.publish_checkpoint(claim, &day.checkpoint, &bytes)?;
         self.publish_report(claim, &day, &checkpoint)?;
-        let published_s = watch.lap_s();
+        let published = watch.lap_s();
         self.complete(claim)?;
-        self.tell(&day, &checkpoint, &bytes, [read_s, trained_s, published_s]);
+        self.tell(&day, &checkpoint, &bytes, Seconds { read, trained, published });
         Ok(())
     }
 

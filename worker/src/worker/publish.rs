@@ -5,11 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::failure::{Failure, Stop};
 use super::{Day, Worker, day};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Metadata};
 use crate::kill::kill_point;
 use crate::ledger::{Ledger, REPORT};
 use crate::queue::{Claim, Tenure};
@@ -33,6 +33,7 @@ impl Worker<'_> {
             if self.queue.renew(claim)? == Tenure::Lost {
                 return Err(Stop::Lost);
             }
+            kill_point("checkpoint-verified");
             if draft.publish()? {
                 kill_point("checkpoint-published");
                 return Ok(());
@@ -85,7 +86,11 @@ impl Worker<'_> {
                 self.queue.unlock_report()?;
                 return Err(Stop::Lost);
             }
-            if tenure == Tenure::Unlocked || !draft.publish()? {
+            if tenure == Tenure::Unlocked {
+                continue;
+            }
+            kill_point("report-verified");
+            if !draft.publish()? {
                 continue;
             }
             kill_point("report-published");
@@ -126,16 +131,36 @@ impl Worker<'_> {
     }
 
     /// One line of JSON on standard error: what the report has no room for.
-    pub(super) fn tell(&self, day: &Day, checkpoint: &Checkpoint, bytes: &[u8], seconds: [f64; 3]) {
-        let line = json!({
-            "event": "trained",
-            "dataset": day.name,
-            "checkpoint": day.checkpoint,
-            "checkpoint_sha256": day::sha256(bytes),
-            "session": self.session,
-            "seconds": { "read": seconds[0], "trained": seconds[1], "published": seconds[2] },
-            "metadata": checkpoint.metadata,
+    pub(super) fn tell(&self, day: &Day, checkpoint: &Checkpoint, bytes: &[u8], seconds: Seconds) {
+        let line = serde_json::to_string(&Event {
+            event: "trained",
+            dataset: &day.name,
+            checkpoint: &day.checkpoint,
+            checkpoint_sha256: day::sha256(bytes),
+            session: &self.session,
+            seconds,
+            metadata: checkpoint.metadata.as_ref(),
         });
-        note::line(std::io::stderr(), format_args!("{line}"));
+        note::line(std::io::stderr(), format_args!("{}", line.unwrap_or_default()));
     }
+}
+
+/// The line of JSON, in this order.
+#[derive(Serialize)]
+struct Event<'a> {
+    event: &'static str,
+    dataset: &'a str,
+    checkpoint: &'a str,
+    checkpoint_sha256: String,
+    session: &'a str,
+    seconds: Seconds,
+    metadata: Option<&'a Metadata>,
+}
+
+/// How long each part of a dataset took.
+#[derive(Serialize)]
+pub(super) struct Seconds {
+    pub read: f64,
+    pub trained: f64,
+    pub published: f64,
 }

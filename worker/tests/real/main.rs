@@ -3,4 +3,6 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod flow;
+mod kill;
 mod queue;

@@ -4,19 +4,9 @@ use std::time::Duration;
 
 use worker::queue::{Claim, Claimed, Queue, Server, Standing, Tenure, lease_key};
 
-use crate::harness::Redis;
+use crate::harness::{Redis, or_skip};
 
 const LEASE: Duration = Duration::from_secs(20);
-
-/// A server, or the test is over with the reason printed.
-macro_rules! redis_or_skip {
-    () => {
-        match Redis::start() {
-            Ok(redis) => redis,
-            Err(reason) => return eprintln!("skipped: {reason}"),
-        }
-    };
-}
 
 fn queue(redis: &Redis, session: &str) -> Queue {
     queue_with_lease(redis, session, LEASE)
@@ -43,7 +33,7 @@ fn text(claim: &Claim) -> &str {
 
 #[test]
 fn a_claim_is_on_the_wire_what_the_original_makes_of_it() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a", "b", "datasets/training/2018-04-04.pkl"]);
     let claim = claim(&mut queue(&redis, "me"));
     assert_eq!(text(&claim), "datasets/training/2018-04-04.pkl", "the right end is taken first");
@@ -60,7 +50,7 @@ fn a_claim_is_on_the_wire_what_the_original_makes_of_it() {
 
 #[test]
 fn a_claim_after_the_first_is_one_round_trip() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a", "b", "c"]);
     let mut queue = queue(&redis, "me");
     let first = claim(&mut queue);
@@ -79,7 +69,7 @@ fn a_claim_after_the_first_is_one_round_trip() {
 
 #[test]
 fn completion_leaves_nothing_behind() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a", "b"]);
     let mut queue = queue(&redis, "me");
     for expected in ["b", "a"] {
@@ -95,7 +85,7 @@ fn completion_leaves_nothing_behind() {
 
 #[test]
 fn a_released_item_goes_back_to_its_old_place() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a", "b", "c", "d"]);
     let (mut one, mut two) = (queue(&redis, "one"), queue(&redis, "two"));
     let (d, c) = (claim(&mut one), claim(&mut two));
@@ -109,7 +99,7 @@ fn a_released_item_goes_back_to_its_old_place() {
 
 #[test]
 fn items_that_stand_there_twice_keep_their_order_as_well() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a", "a", "b", "a", "c"]);
     let (mut one, mut two) = (queue(&redis, "one"), queue(&redis, "two"));
     let c = claim(&mut one);
@@ -127,7 +117,7 @@ fn items_that_stand_there_twice_keep_their_order_as_well() {
 
 #[test]
 fn only_the_holder_ends_a_claim() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a"]);
     let (mut holder, mut other) = (queue(&redis, "holder"), queue(&redis, "other"));
     let claim = claim(&mut holder);
@@ -142,7 +132,7 @@ fn only_the_holder_ends_a_claim() {
 
 #[test]
 fn an_expired_lease_is_taken_again_only_if_nobody_took_the_item() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a"]);
     let (mut holder, mut other) = (queue(&redis, "holder"), queue(&redis, "other"));
     let first = claim(&mut holder);
@@ -163,7 +153,7 @@ fn an_expired_lease_is_taken_again_only_if_nobody_took_the_item() {
 
 #[test]
 fn the_reaper_restores_the_order() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a", "b", "c", "d"]);
     let mut dead: Vec<Queue> = ["one", "two", "three"].iter().map(|session| queue(&redis, session)).collect();
     let claims: Vec<Claim> = dead.iter_mut().map(claim).collect();
@@ -185,7 +175,7 @@ fn the_reaper_restores_the_order() {
 
 #[test]
 fn what_the_original_claimed_goes_back_to_the_right_end_once_it_is_an_orphan() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a", "b", "c"]);
     for _ in 0..2 {
         redis.ask::<String>(&["RPOPLPUSH", "datasets", "datasets:processing"]);
@@ -200,7 +190,7 @@ fn what_the_original_claimed_goes_back_to_the_right_end_once_it_is_an_orphan() {
 
 #[test]
 fn a_lease_without_an_end_gets_one() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a"]);
     redis.ask::<String>(&["RPOPLPUSH", "datasets", "datasets:processing"]);
     redis.ask::<String>(&["SET", &lease_key(b"a"), "somebody"]);
@@ -210,7 +200,7 @@ fn a_lease_without_an_end_gets_one() {
 
 #[test]
 fn a_dataset_set_aside_is_a_dead_letter_with_its_reason() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a"]);
     let mut queue = queue(&redis, "me");
     let first = claim(&mut queue);
@@ -225,7 +215,7 @@ fn a_dataset_set_aside_is_a_dead_letter_with_its_reason() {
 
 #[test]
 fn attempts_survive_a_release_but_the_released_one_does_not_count() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a"]);
     let mut queue = queue(&redis, "me");
     for expected in 1..=3 {
@@ -241,7 +231,7 @@ fn attempts_survive_a_release_but_the_released_one_does_not_count() {
 
 #[test]
 fn the_lock_on_the_report_is_one_sessions_and_ends_by_itself() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     push(&redis, &["a", "b"]);
     let (mut one, mut two) = (queue(&redis, "one"), queue(&redis, "two"));
     let (held, other) = (claim(&mut one), claim(&mut two));
@@ -259,7 +249,7 @@ fn the_lock_on_the_report_is_one_sessions_and_ends_by_itself() {
 
 #[test]
 fn waiting_takes_nothing_and_ends_with_the_first_push() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     let mut waiting = queue(&redis, "me");
     assert!(!waiting.wait(Duration::from_millis(20)).unwrap());
     push(&redis, &["a", "b"]);
@@ -270,7 +260,7 @@ fn waiting_takes_nothing_and_ends_with_the_first_push() {
 
 #[test]
 fn items_are_bytes() {
-    let redis = redis_or_skip!();
+    let redis = or_skip!(Redis::start());
     let item = b"\xff\x00 not text \n".to_vec();
     redis::cmd("RPUSH").arg("datasets").arg(&item).exec(&mut redis.connect()).unwrap();
     let mut queue = queue(&redis, "me");

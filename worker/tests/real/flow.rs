@@ -1,0 +1,123 @@
+//! What a run leaves behind when nobody disturbs it, and where the next one begins.
+
+use crate::harness::{Stage, days, or_skip};
+
+#[test]
+fn the_log_is_the_tutorials() {
+    let stage = or_skip!(Stage::filled());
+    let finished = stage.run();
+    finished.assert_code(0);
+    let session = finished.log[0].strip_prefix("Worker with sessionID: ").expect("the session comes first");
+    assert_eq!(uuid::Uuid::parse_str(session).map(|session| session.to_string()).as_deref(), Ok(session));
+    let expected = [
+        "Initial queue state: empty=False",
+        "Processing dataset: datasets/training/2018-04-04.pkl",
+        "Processing dataset: datasets/training/2018-04-03.pkl",
+        "Processing dataset: datasets/training/2018-04-02.pkl",
+        "Processing dataset: datasets/training/2018-04-01.pkl",
+        "Queue empty, exiting",
+    ];
+    assert_eq!(finished.log[1..], expected);
+}
+
+#[test]
+fn an_empty_queue_needs_no_share() {
+    let stage = or_skip!(Stage::new());
+    std::fs::remove_dir_all(stage.share.path()).unwrap();
+    let finished = stage.run();
+    finished.assert_code(0);
+    assert_eq!(finished.log[1..], ["Initial queue state: empty=True", "Queue empty, exiting"]);
+}
+
+#[test]
+fn the_output_is_the_tutorials() {
+    let stage = or_skip!(Stage::filled());
+    stage.run().assert_code(0);
+    let files: Vec<String> = stage.output().into_keys().collect();
+    let expected = [
+        "model_cpt_2018-04-01.pkl",
+        "model_cpt_2018-04-02.pkl",
+        "model_cpt_2018-04-03.pkl",
+        "model_cpt_2018-04-04.pkl",
+        "report.txt",
+    ];
+    assert_eq!(files, expected);
+    assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-03.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]);
+    assert_eq!(stage.redis.keys(), [""; 0]);
+}
+
+#[test]
+fn each_checkpoint_starts_from_the_one_before_across_workers() {
+    let stage = or_skip!(Stage::new());
+    for day in days().iter().rev() {
+        stage.push(&[day]);
+        stage.run().assert_code(0);
+    }
+    stage.assert_undisturbed("a worker for each day");
+    let lineage = ["2018-04-04", "2018-04-03", "2018-04-02", "2018-04-01"];
+    assert!(stage.checkpoint(lineage[0]).metadata.unwrap().parent.is_none());
+    for (depth, pair) in lineage.windows(2).enumerate() {
+        let metadata = stage.checkpoint(pair[1]).metadata.unwrap();
+        assert_eq!(metadata.parent.unwrap().file, format!("model_cpt_{}.pkl", pair[0]));
+        assert_eq!(metadata.depth, depth as u64 + 2);
+    }
+}
+
+#[test]
+fn a_dataset_that_is_done_is_not_done_again_unless_it_changed() {
+    let stage = or_skip!(Stage::filled());
+    stage.run().assert_code(0);
+    let before = stage.output();
+    stage.push(&days());
+    let again = stage.run();
+    again.assert_code(0);
+    assert_eq!(again.processed().len(), 4, "each is claimed and found to be done");
+    assert_eq!(stage.output(), before);
+
+    let (one, other) = (stage.path("datasets/training/2018-04-01.pkl"), stage.path("datasets/training/2018-04-03.pkl"));
+    std::fs::copy(&other, &one).unwrap();
+    stage.push(&days());
+    stage.run().assert_code(0);
+    assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-03.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]);
+    assert_ne!(stage.output()["model_cpt_2018-04-01.pkl"], before["model_cpt_2018-04-01.pkl"]);
+    assert_eq!(stage.output()["model_cpt_2018-04-02.pkl"], before["model_cpt_2018-04-02.pkl"]);
+}
+
+#[test]
+fn richer_figures_are_one_line_of_json_a_dataset() {
+    let stage = or_skip!(Stage::filled());
+    let finished = stage.run();
+    let events: Vec<&String> = finished.notes.iter().filter(|line| line.starts_with(r#"{"event":"trained","#)).collect();
+    assert_eq!(events.len(), 4);
+    for (event, entry) in events.iter().zip(stage.report().entries) {
+        let event: serde_json::Value = serde_json::from_str(event).unwrap();
+        assert_eq!(event["dataset"], entry.dataset);
+        assert_eq!(event["metadata"]["testing"]["accuracy"], entry.testing_accuracy);
+        assert!(event["seconds"]["trained"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn a_lineage_goes_on_past_a_checkpoint_that_is_gone_or_damaged() {
+    let stage = or_skip!(Stage::filled());
+    stage.run().assert_code(0);
+    std::fs::remove_file(stage.path("output/model_cpt_2018-04-01.pkl")).unwrap();
+    std::fs::write(stage.path("output/model_cpt_2018-04-02.pkl"), "damaged").unwrap();
+    std::fs::copy(stage.path("datasets/training/2018-04-04.pkl"), stage.path("datasets/training/new.pkl")).unwrap();
+    stage.push(&["datasets/training/new.pkl"]);
+    stage.run().assert_code(0);
+    assert_eq!(stage.checkpoint("new").metadata.unwrap().parent.unwrap().file, "model_cpt_2018-04-03.pkl");
+}
+
+#[test]
+fn a_report_that_is_none_stops_the_worker_and_stays_as_it_is() {
+    let stage = or_skip!(Stage::filled());
+    std::fs::create_dir(stage.path("output")).unwrap();
+    std::fs::write(stage.path("output/report.txt"), "my shopping list\n").unwrap();
+    let finished = stage.run();
+    finished.assert_code(5);
+    assert!(finished.text().contains("failed to read the report: line 1: "), "{}", finished.text());
+    assert_eq!(stage.output()["report.txt"], b"my shopping list\n");
+    assert_eq!(stage.redis.list("datasets"), days(), "the claim is back at its place");
+    assert_eq!(stage.redis.keys(), ["datasets"]);
+}

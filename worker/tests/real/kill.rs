@@ -1,0 +1,72 @@
+//! SIGKILL at every step: whatever instant it hits, the end is that of a run that nobody disturbed.
+
+use rustix::process::Signal;
+use worker::kill::KILL_POINTS;
+
+use crate::harness::{Stage, or_skip};
+
+/// Runs the four days with a SIGKILL at a point, then as many workers as it takes, and looks at the end.
+fn kill_at(point: &str) -> Result<(), &'static str> {
+    let stage = Stage::filled()?;
+    let killed = stage.start_with("WORKER_KILL_AT", point).wait();
+    killed.assert_signal(Signal::KILL);
+    let next = stage.run();
+    next.assert_code(0);
+    stage.assert_undisturbed(point);
+    // The one that was in hand comes first again; only one that was completed does not come at all.
+    let last = killed.processed().pop().expect("a claim before the kill");
+    let is_ended = point.starts_with("completed");
+    assert_eq!(next.processed().first() == Some(&last), !is_ended, "{point}: {:?}", next.processed());
+    Ok(())
+}
+
+/// All points at once, each with its own Redis and share: most of their time is waiting for a lease to end.
+fn kill_at_all(points: impl Iterator<Item = String>) {
+    let threads: Vec<_> = points.map(|point| std::thread::spawn(move || kill_at(&point))).collect();
+    for thread in threads {
+        or_skip!(thread.join().expect("the point's own message is above"));
+    }
+}
+
+#[test]
+fn a_kill_at_any_step_of_the_first_dataset_changes_nothing() {
+    kill_at_all(KILL_POINTS.iter().map(|name| name.to_string()));
+}
+
+#[test]
+fn a_kill_at_any_step_of_a_later_dataset_changes_nothing() {
+    // `renamed` is passed twice a dataset: with the checkpoint and with the report.
+    let later = KILL_POINTS.iter().map(|name| if *name == "renamed" { "renamed:5".into() } else { format!("{name}:3") });
+    kill_at_all(later.chain(["renamed:2".into(), "renamed:6".into()]));
+}
+
+#[test]
+fn kills_in_a_row_change_nothing() {
+    let stage = or_skip!(Stage::filled());
+    for point in ["trained", "checkpoint-published", "report-published", "completed:2", "claimed", "report-locked:2"] {
+        stage.start_with("WORKER_KILL_AT", point).wait().assert_signal(Signal::KILL);
+    }
+    stage.run().assert_code(0);
+    stage.assert_undisturbed("kills in a row");
+}
+
+#[test]
+fn a_dataset_that_kills_its_workers_is_set_aside_in_the_end() {
+    let stage = or_skip!(Stage::filled());
+    for _ in 0..10 {
+        stage.start_with("WORKER_KILL_AT", "checkpoint-drafted").wait().assert_signal(Signal::KILL);
+        // Nobody waits for the lease in this test.
+        for key in stage.redis.keys().iter().filter(|key| key.starts_with("datasets:leased")) {
+            stage.redis.ask::<u64>(&["DEL", key]);
+        }
+    }
+    let last = stage.run();
+    last.assert_code(3);
+    assert_eq!(
+        stage.redis.ask::<Vec<String>>(&["HGETALL", "datasets:failed"]),
+        ["datasets/training/2018-04-04.pkl", "it was claimed 10 times and never finished"]
+    );
+    assert_eq!(stage.redis.keys(), ["datasets:failed"]);
+    assert_eq!(stage.reported(), ["2018-04-03.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]);
+    assert!(stage.output().keys().all(|name| !name.ends_with(".tmp")), "no draft is left: {:?}", stage.output().keys());
+}
