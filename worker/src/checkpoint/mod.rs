@@ -27,7 +27,7 @@ pub struct Checkpoint {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The bytes are no pickle.
-    #[error("failed to read the checkpoint: {0}")]
+    #[error(transparent)]
     Pickle(#[from] pickle::PickleError),
     /// The pickle asks for something that no `SGDClassifier` needs. It was not run.
     #[error("failed to read the checkpoint: it asks for `{name}`, which no checkpoint needs; nothing was run")]
@@ -78,3 +78,6 @@ pub fn file_name(dataset: &str) -> String {
     let stem = [".pkl.gz", ".pkl"].iter().find_map(|ending| dataset.strip_suffix(ending)).unwrap_or(dataset);
     format!("model_cpt_{stem}.pkl")
 }
+
+#[cfg(test)]
+mod tests;
