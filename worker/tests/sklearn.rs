@@ -27,10 +27,13 @@ fn scikit_learn_loads_a_checkpoint_decides_the_same_and_goes_on_training() {
     let said = peer.run("load");
 
     assert_eq!(said["type"], "sklearn.linear_model._stochastic_gradient.SGDClassifier");
-    assert_eq!(said["repr"], "SGDClassifier(random_state=11)");
-    assert_eq!(said["unlike_defaults"], serde_json::json!(["random_state"]));
+    if said["version"] == "1.5.2" {
+        // Other versions have other defaults and other private attributes.
+        assert_eq!(said["repr"], "SGDClassifier(random_state=11)");
+        assert_eq!(said["unlike_defaults"], serde_json::json!(["random_state"]));
+        assert_eq!(said["missing"], serde_json::json!(["_loss_function_"]), "attributes of a fresh classifier");
+    }
     assert_eq!(said["clone_is_unfitted"], true);
-    assert_eq!(said["missing"], serde_json::json!(["_loss_function_"]), "attributes of a fresh classifier");
     assert_eq!(said["metadata"]["metadata"], serde_json::to_value(checkpoint.metadata.as_ref().unwrap()).unwrap());
 
     let test = dataset(4);

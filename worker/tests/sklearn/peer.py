@@ -26,13 +26,19 @@ if sklearn.__version__ != "1.5.2":
     warnings.simplefilter("ignore", InconsistentVersionWarning)
 
 
+def read_csv(path):
+    """A table of numbers, to the last bit; newer pandas warns that it always reads so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pandas.read_csv(path, float_precision="round_trip")
+
+
 def table(path):
     """Features and labels as the tutorial's code makes them of a table."""
     if path.with_suffix(".pkl").exists():
         frame = pandas.read_pickle(path.with_suffix(".pkl"))
     else:
-        frame = pandas.read_csv(path, float_precision="round_trip")
-        frame = frame.astype({name: object for name in OBJECTS})
+        frame = read_csv(path).astype({name: object for name in OBJECTS})
     return frame.drop(LABEL, axis=1), frame[LABEL]
 
 
@@ -56,6 +62,7 @@ def load(directory):
     classifier = pickle.loads((directory / "checkpoint.pkl").read_bytes())
     said = answers(classifier, directory)
     said["type"] = f"{type(classifier).__module__}.{type(classifier).__name__}"
+    said["version"] = sklearn.__version__
     said["repr"] = repr(classifier)
     said["unlike_defaults"] = sorted(
         name for name, value in SGDClassifier().get_params().items() if classifier.get_params()[name] != value
@@ -88,7 +95,7 @@ def original(directory):
 
 def judge(directory):
     """Figures of predictions: predictions.csv has columns label, predicted, score."""
-    rows = pandas.read_csv(directory / "predictions.csv", float_precision="round_trip")
+    rows = read_csv(directory / "predictions.csv")
     label, predicted = rows["label"], rows["predicted"]
     classes = {"labels": [0, 1, 2, 3], "average": None, "zero_division": 0}
     return {
