@@ -1,0 +1,126 @@
+//! Judge `thresholds`: the model tells frauds from honest transactions, as well as it did when it was measured.
+//!
+//! Only our worker promises a model that does. Of another worker's model the contract says nothing, so it is not judged.
+
+use lab::record::{DatasetsSource, Finding};
+use worker::model::{self, Dataset, Figures};
+use worker::report::Report;
+
+use super::report::line_of;
+use crate::causes::{BELOW_THRESHOLD, CONSTANT_MODEL, VACUOUS_THRESHOLD};
+use crate::evidence::{Evidence, TESTING, TRAINING, finding, names};
+use crate::golden;
+use crate::thresholds::{Threshold, Thresholds, Tutorial, Which};
+
+const REPORT: &str = "output/report.txt";
+/// Lines of an entry above its accuracy on the test set.
+const TESTING_LINE: u32 = 6;
+/// Fewer frauds than this among all that a model has seen, and giving up on them is no sign of a fault.
+const FRAUDS_TO_LEARN_FROM: usize = 3;
+
+/// Computes each checkpoint's figures on the test set and holds them against the bounds.
+pub fn hear(evidence: &Evidence) -> Vec<Finding> {
+    if !evidence.is_our_worker() || !evidence.is_finished() {
+        return Vec::new();
+    }
+    let (Some(report), Some(testing)) = (evidence.parsed_report(), evidence.rows(TESTING)) else { return Vec::new() };
+    let thresholds = Thresholds::parse(golden::THRESHOLDS);
+    let hold = thresholds.as_ref().map_err(ToString::to_string).and_then(|thresholds| {
+        thresholds
+            .that_hold_for(is_tutorial(evidence, &thresholds.tutorial), testing)
+            .map_err(|error| error.to_string())
+    });
+    let hold = match hold {
+        Ok(hold) => hold,
+        Err(error) => {
+            return vec![finding(VACUOUS_THRESHOLD, error, "inputs.json", evidence.line_of("inputs.json", TESTING))];
+        }
+    };
+    let seen = figures(evidence, &report, testing);
+    let mut findings: Vec<_> = constant_models(&seen).into_iter().collect();
+    for seen in seen.iter().filter(|seen| seen.constant_class().is_none()) {
+        let is_last = seen.number + 1 == report.entries.len();
+        let broken = hold
+            .iter()
+            .filter(|threshold| (is_last || threshold.checkpoints == Which::Each) && !threshold.passes(&seen.figures));
+        findings.extend(broken.map(|threshold| {
+            finding(BELOW_THRESHOLD, broken_message(seen.name, threshold, &seen.figures), REPORT, seen.line())
+        }));
+    }
+    findings
+}
+
+/// What a checkpoint does on the test set.
+struct Seen<'a> {
+    /// Place of its entry in the report.
+    number: usize,
+    name: &'a str,
+    figures: Figures,
+    /// Frauds in the datasets up to and with its own.
+    frauds: usize,
+}
+
+fn figures<'a>(evidence: &Evidence, report: &'a Report, testing: &Dataset) -> Vec<Seen<'a>> {
+    let mut frauds = 0;
+    let mut seen = Vec::new();
+    for (number, entry) in report.entries.iter().enumerate() {
+        let training = evidence.rows(&format!("{TRAINING}{}", entry.dataset));
+        frauds += training.map_or(0, |training| training.labels().iter().filter(|label| **label > 0).count());
+        if let Ok(checkpoint) = super::checkpoints::load(evidence, &entry.checkpoint) {
+            seen.push(Seen {
+                number,
+                name: &entry.checkpoint,
+                figures: model::figures(&checkpoint.model, testing),
+                frauds,
+            });
+        }
+    }
+    seen
+}
+
+impl Seen<'_> {
+    /// The class that every row was given, if there is only one and there was enough to learn more from.
+    fn constant_class(&self) -> Option<usize> {
+        let given =
+            |class: &usize| self.figures.confusion.iter().map(|row| row[*class]).sum::<u64>() == self.figures.rows;
+        (0..model::CLASSES).find(given).filter(|_| self.frauds >= FRAUDS_TO_LEARN_FROM)
+    }
+
+    /// The line of the accuracy on the test set.
+    fn line(&self) -> Option<u32> {
+        line_of(self.number).map(|first| first + TESTING_LINE)
+    }
+}
+
+/// One finding for all of them: a model that learns nothing learns nothing every day.
+fn constant_models(seen: &[Seen]) -> Option<Finding> {
+    let constant: Vec<_> = seen.iter().filter_map(|seen| Some((seen, seen.constant_class()?))).collect();
+    let (first, class) = constant.first()?;
+    let all = names(constant.iter().map(|(seen, _)| seen.name));
+    let message = format!(
+        "{all}: each of the {} test rows is given class {class}, after training data with {} frauds; the accuracy {} is nothing but \
+         the share of that class.",
+        first.figures.rows, first.frauds, first.figures.accuracy
+    );
+    Some(finding(CONSTANT_MODEL, message, REPORT, first.line()))
+}
+
+fn broken_message(checkpoint: &str, threshold: &Threshold, figures: &Figures) -> String {
+    let figure = threshold.figure.of(figures).map_or("not defined".into(), |figure| format!("{figure}"));
+    let bound = |word, bound: Option<f64>| bound.map(|bound| format!("{word} {bound}"));
+    let bounds: Vec<_> =
+        [bound("at least", threshold.floor), bound("at most", threshold.ceiling)].into_iter().flatten().collect();
+    let name = threshold.figure.name();
+    format!(
+        "`{checkpoint}`: {name} on the test set is {figure}; it must be {}. {}",
+        bounds.join(" and "),
+        threshold.why.trim()
+    )
+}
+
+fn is_tutorial(evidence: &Evidence, tutorial: &Tutorial) -> bool {
+    let generated = DatasetsSource::Generated { days: tutorial.days, seed: tutorial.seed };
+    let known = |sha256: &String| tutorial.testing_sha256.contains(sha256);
+    evidence.inputs.as_ref().is_some_and(|inputs| inputs.datasets == generated)
+        || evidence.input(TESTING).is_some_and(|file| known(&file.sha256))
+}
