@@ -22,9 +22,8 @@ pub struct RedisServer {
 impl RedisServer {
     /// Starts a server and waits until it answers.
     pub fn start() -> anyhow::Result<Self> {
-        let program = program().context(
-            "failed to find a Redis server\nset LAB_REDIS_SERVER to one, or put `redis-server` on the PATH",
-        )?;
+        let program = program()
+            .context("failed to find a Redis server\nset LAB_REDIS_SERVER to one, or put `redis-server` on the PATH")?;
         let dir = tempfile::tempdir()?;
         let port = free_port()?;
         let process = Command::new(&program)
