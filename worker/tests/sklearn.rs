@@ -31,6 +31,7 @@ fn scikit_learn_loads_a_checkpoint_decides_the_same_and_goes_on_training() {
         // Other versions have other defaults and other private attributes.
         assert_eq!(said["repr"], "SGDClassifier(random_state=11)");
         assert_eq!(said["unlike_defaults"], serde_json::json!(["random_state"]));
+        assert_eq!(said["dtypes"], said["fresh_dtypes"]);
         assert_eq!(said["missing"], serde_json::json!(["_loss_function_"]), "attributes of a fresh classifier");
     }
     assert_eq!(said["clone_is_unfitted"], true);

@@ -140,6 +140,8 @@ fn attributes_that_are_missing_or_of_another_shape_are_named() {
     insta::assert_snapshot!(error(&two_classes), @"failed to read `coef_` of the checkpoint: its shape is [1, 8], not [4, 8]");
     let other_classes = with(ORIGINAL, "classes_", Some(array_f64(&[CLASSES], &[0.0, 1.0, 2.0, 4.0])));
     insta::assert_snapshot!(error(&other_classes), @"failed to read `classes_` of the checkpoint: they are [0.0, 1.0, 2.0, 4.0], not 0 to 3");
+    let less_than_one = with(ORIGINAL, "t_", Some(Value::Float(0.5)));
+    insta::assert_snapshot!(error(&less_than_one), @"failed to read `t_` of the checkpoint: it is not a number from 1 on");
     let no_array = with(ORIGINAL, "intercept_", Some(Value::Int(0)));
     insta::assert_snapshot!(error(&no_array), @"failed to read `intercept_` of the checkpoint: failed to read a numpy array: the value is none");
     let other_names = with(ORIGINAL, "feature_names_in_", Some(Value::List(vec![])));

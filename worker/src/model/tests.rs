@@ -184,10 +184,13 @@ fn linfa_can_fit_and_predict_it() {
 
 #[test]
 fn a_score_is_above_nought_exactly_where_a_fraud_is_predicted() {
-    let model = lineage(&DAYS, 0).pop().unwrap().model;
-    let classes = predict(&model, &DAYS[4]);
-    assert!(classes.iter().any(|class| *class > 0));
-    assert!(fraud_scores(&model, &DAYS[4]).iter().zip(classes).all(|(score, class)| (*score > 0.0) == (class > 0)));
+    let mut only_third = Model::untrained();
+    only_third.coef[3][AMOUNT] = 0.1;
+    for model in [lineage(&DAYS, 0).pop().unwrap().model, only_third] {
+        let classes = predict(&model, &DAYS[4]);
+        assert!(classes.iter().any(|class| *class == 3));
+        assert!(fraud_scores(&model, &DAYS[4]).iter().zip(classes).all(|(score, class)| (*score > 0.0) == (class > 0)));
+    }
 }
 
 #[test]
@@ -196,4 +199,12 @@ fn all_eight_features_of_a_foreign_model_count() {
     model.coef[2][6] = 10.0;
     let day = dataset_with(&[(1.0, 0), (1.0, 2)], |row| row as i64);
     assert_eq!(predict(&model, &day), [0, 2]);
+}
+
+#[test]
+fn of_equal_values_the_first_class_wins_as_in_scikit_learn() {
+    let zeros = Model { coef: [[0.0; FEATURES]; CLASSES], intercept: [0.0; CLASSES], t: 1.0 };
+    let tied = Model { intercept: [0.0, 0.5, 0.25, 0.5], ..zeros.clone() };
+    let day = dataset(&[(1.0, 0)]);
+    assert_eq!((predict(&zeros, &day), predict(&tied, &day)), (vec![0], vec![1]));
 }

@@ -52,6 +52,12 @@ def answers(classifier, directory):
     }
 
 
+def dtypes(classifier):
+    """What each array of the classifier consists of."""
+    arrays = {name: value for name, value in vars(classifier).items() if isinstance(value, numpy.ndarray)}
+    return {name: f"{array.dtype} {array.shape}" for name, array in arrays.items()}
+
+
 def answer(directory):
     """Loads the worker's checkpoint and asks it."""
     return answers(pickle.loads((directory / "checkpoint.pkl").read_bytes()), directory)
@@ -71,6 +77,7 @@ def load(directory):
     said["clone_is_unfitted"] = not hasattr(copy, "coef_") and not hasattr(copy, "checkpoint_metadata_")
     fresh = SGDClassifier().partial_fit(*table(directory / "test.csv"), classes=[0, 1, 2, 3])
     said["missing"] = sorted(set(vars(fresh)) - set(vars(classifier)))
+    said["dtypes"], said["fresh_dtypes"] = dtypes(classifier), dtypes(fresh)
     said["metadata"] = json.loads(classifier.checkpoint_metadata_)
     (directory / "kept.pkl").write_bytes(pickle.dumps(classifier))
     before = classifier.t_

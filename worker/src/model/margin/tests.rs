@@ -26,6 +26,12 @@ fn satisfied_rows_change_nothing() {
 }
 
 #[test]
+fn a_row_that_lacks_a_little_moves_the_line_by_that_little() {
+    let [slope, level] = step([0.0, 0.995], &[row(0.0, 1.0)], 10.0);
+    assert!(slope == 0.0 && (level - 1.0).abs() < 1e-12, "{slope} {level}");
+}
+
+#[test]
 fn two_rows_are_separated_half_way_between_them() {
     let [slope, level] = step([0.0, -1.0], &[row(4.0, -1.0), row(4.5, 1.0), row(0.0, -1.0), row(9.0, 1.0)], 1e5);
     assert!((slope - 4.0).abs() < 1e-9, "{slope}");
