@@ -36,6 +36,11 @@ pub enum RecordError {
     },
 }
 
+/// The time now as the record writes it: RFC 3339, UTC, microseconds.
+pub fn now() -> String {
+    format!("{:.6}", jiff::Timestamp::now())
+}
+
 type Result<T, E = RecordError> = std::result::Result<T, E>;
 
 /// `record.json`: what was asked for, where, when, and how the run ended.
@@ -385,6 +390,15 @@ impl Record {
     /// `datasets/`: the copy of a user's datasets, empty for generated ones.
     pub fn datasets_dir(&self) -> PathBuf {
         self.dir.join("datasets")
+    }
+
+    /// Copies a user's dataset into the record; `path` is relative to the share and begins with `datasets/`.
+    pub fn keep_dataset(&self, source: &Path, path: &str) -> std::io::Result<()> {
+        let copy = self.dir.join(path);
+        if let Some(folder) = copy.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::copy(source, copy).map(drop)
     }
 
     /// Reads `verdict.json`.

@@ -1,0 +1,77 @@
+//! `lab gc`: cleans up what labs that died have left; on request old records and the cache, too.
+
+use std::time::Duration;
+
+use fs_err as fs;
+
+use super::down;
+use crate::cli;
+use crate::console::{Console, Tone, plural};
+use crate::evidence;
+use crate::failure::{Exit, Result};
+use crate::places::Places;
+use crate::preflight::leftovers;
+use crate::process::marked_below;
+use crate::redis_server::Server;
+use crate::state::{Holder, LabDir, Lock, Phase, StateError};
+use crate::target::local;
+
+/// Runs the command.
+///
+/// # Errors
+/// When something cannot be removed.
+pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
+    let places = Places::find(arguments.runs.runs.as_deref())?;
+    for (name, what) in leftovers(&places) {
+        let lab = LabDir::of(&places, &name);
+        // Whoever takes it up meanwhile may have it.
+        let lock = match Lock::take(&lab, Duration::ZERO, console) {
+            Err(failure) if failure.cause == "lab-locked" => continue,
+            other => other?,
+        };
+        let state = down::readable_state(&lab, console)?;
+        let had = local::take_down(&lab, lock, state)?;
+        console.line(Tone::Good, "Removed", &format!("lab `{name}` ({what}): {had}"));
+    }
+    let orphans: Vec<_> = marked_below(&places.state).into_iter().filter(|(_, lab)| !lab.exists()).collect();
+    for (process, lab) in &orphans {
+        process.signal(rustix::process::Signal::KILL);
+        console.line(Tone::Good, "Removed", &format!("pid {} of `{}`, which is gone", process.pid, lab.display()));
+    }
+    if let Some(kept) = arguments.keep_runs {
+        remove_runs(&places, kept, console)?;
+    }
+    if arguments.cache && places.cache.exists() {
+        fs::remove_dir_all(&places.cache).map_err(|source| StateError::Io { name: "any".into(), source })?;
+        console.line(Tone::Good, "Removed", &format!("cache {}", places.cache.display()));
+    }
+    console.line(Tone::Good, "Clean", &format!("{} up", plural(LabDir::all(&places).len(), "lab")));
+    Ok(Exit::Green)
+}
+
+/// What a dead lab has left, in a few words; `None` for one that stands or that somebody works on.
+pub fn what_is_left(lab: &LabDir) -> Option<&'static str> {
+    if Holder::of(lab).is_some() {
+        return None;
+    }
+    match lab.read() {
+        Err(_) => Some("its state is damaged"),
+        Ok(None) => Some("a directory without a state"),
+        Ok(Some(state)) if state.target != "local" => None,
+        Ok(Some(state)) => match (state.phase, state.redis) {
+            (Phase::Creating, _) => Some("half made"),
+            (Phase::Removing, _) => Some("half removed"),
+            (Phase::Up, Some(redis)) if Server::known(&redis, &lab.redis()).is_some() => None,
+            (Phase::Up, _) => Some("its Redis is gone"),
+        },
+    }
+}
+
+fn remove_runs(places: &Places, kept: usize, console: &Console) -> Result<()> {
+    let old: Vec<_> = evidence::newest_first(places).into_iter().skip(kept).collect();
+    for record in &old {
+        fs::remove_dir_all(record.dir()).map_err(crate::record::RecordError::from)?;
+    }
+    console.line(Tone::Good, "Removed", &plural(old.len(), "record"));
+    Ok(())
+}

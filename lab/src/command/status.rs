@@ -1,0 +1,151 @@
+//! `lab status`: what is up, and what the queue holds. Looks and touches nothing.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli;
+use crate::console::{Console, Tone, plural, size};
+use crate::failure::{Exit, Result};
+use crate::places::Places;
+use crate::redis_server::{Server, connect};
+use crate::state::{Holder, LabDir, Phase, RedisState};
+
+/// All that there is to say, also as JSON.
+#[derive(Debug, Serialize)]
+struct Status {
+    event: &'static str,
+    name: String,
+    /// `up`, `partial` or `down`.
+    state: &'static str,
+    target: Option<String>,
+    since: Option<String>,
+    redis: Option<Redis>,
+    share: Option<Share>,
+    queue: Option<Queue>,
+    holder: Option<Holder>,
+    last_run: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Redis {
+    version: String,
+    pid: Option<u32>,
+    port: u16,
+    serves: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Share {
+    path: String,
+    files: usize,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Queue {
+    waiting: u64,
+    processing: u64,
+    failed: u64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn run(arguments: &cli::Which, console: &Console) -> Result<Exit> {
+    let places = Places::find(None)?;
+    let status = look(&LabDir::of(&places, &arguments.name))?;
+    status.print(console);
+    console.json(&status);
+    Ok(Exit::Green)
+}
+
+fn look(lab: &LabDir) -> Result<Status> {
+    let state = lab.read()?;
+    let holder = Holder::of(lab);
+    let name = lab.name().to_owned();
+    let Some(state) = state else {
+        let (target, since, redis, share, queue, last_run) = Default::default();
+        let there = if lab.path().exists() && holder.is_none() { "partial" } else { "down" };
+        return Ok(Status { event: "status", name, state: there, target, since, redis, share, queue, holder, last_run });
+    };
+    let redis = state.redis.as_ref().map(|redis| look_at_redis(redis, lab));
+    let serves = redis.as_ref().is_some_and(|redis| redis.serves);
+    let queue = redis.as_ref().filter(|redis| redis.serves).and_then(|redis| look_at_queue(redis.port));
+    Ok(Status {
+        event: "status",
+        name,
+        state: if state.phase == Phase::Up && serves { "up" } else { "partial" },
+        target: Some(state.target),
+        since: Some(state.created),
+        redis,
+        share: look_at_share(&lab.share()),
+        queue,
+        holder,
+        last_run: state.last_run.map(|run| run.display().to_string()),
+    })
+}
+
+fn look_at_redis(redis: &RedisState, lab: &LabDir) -> Redis {
+    let serves = Server::known(redis, &lab.redis()).is_some();
+    let pid = redis.process.as_ref().map(|process| process.pid);
+    Redis { version: redis.version.clone(), pid, port: redis.port, serves }
+}
+
+fn look_at_queue(port: u16) -> Option<Queue> {
+    let mut lengths = redis::pipe();
+    lengths.cmd("LLEN").arg("datasets").cmd("LLEN").arg("datasets:processing").cmd("HLEN").arg("datasets:failed");
+    let (waiting, processing, failed) = lengths.query(&mut connect(port).ok()?).ok()?;
+    Some(Queue { waiting, processing, failed })
+}
+
+fn look_at_share(path: &Path) -> Option<Share> {
+    let (mut files, mut bytes, mut folders) = (0, 0, vec![path.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        // A worker may remove what we are about to look at; what is gone is not counted.
+        for entry in fs_err::read_dir(&folder).ok().into_iter().flatten().flatten() {
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            } else {
+                files += 1;
+                bytes += metadata.len();
+            }
+        }
+    }
+    path.is_dir().then(|| Share { path: path.display().to_string(), files, bytes })
+}
+
+impl Status {
+    fn print(&self, console: &Console) {
+        let Self { name, state, target, since, .. } = self;
+        let tone = if *state == "up" { Tone::Good } else { Tone::Note };
+        let place = target.as_ref().map_or_else(String::new, |target| format!(" on {target}"));
+        let since = since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
+        console.result(tone, "Lab", &format!("`{name}` is {state}{place}{since}"));
+        if let Some(Redis { version, pid, port, serves }) = &self.redis {
+            let pid = pid.map_or_else(|| "never started".into(), |pid| format!("pid {pid}"));
+            let tone = if *serves { Tone::Good } else { Tone::Bad };
+            let serves = if *serves { "serves" } else { "does not answer" };
+            console.result(tone, "Redis", &format!("{version}, {pid}, on 127.0.0.1:{port}, {serves}"));
+        }
+        if let Some(Share { path, files, bytes }) = &self.share {
+            console.result(Tone::Good, "Share", &format!("{path}, {}, {}", plural(*files, "file"), size(*bytes)));
+        }
+        if let Some(Queue { waiting, processing, failed }) = &self.queue {
+            console.result(Tone::Good, "Queue", &format!("{waiting} waiting, {processing} processing, {failed} set aside"));
+        }
+        if let Some(holder) = &self.holder {
+            console.result(Tone::Note, "Lock", &holder.to_string());
+        }
+        if let Some(run) = &self.last_run {
+            console.result(Tone::Note, "Last run", run);
+        }
+        if *state == "partial" {
+            let flag = if name == cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
+            let remedy = format!("`cargo xtask lab up{flag}` finishes it, `cargo xtask lab down{flag}` removes it");
+            console.result(Tone::Note, "Remedy", &remedy);
+        }
+    }
+}

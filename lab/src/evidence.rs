@@ -1,0 +1,141 @@
+//! A run from its beginning to its end, as its record's first page tells it.
+
+use std::collections::BTreeMap;
+
+use fs_err as fs;
+
+use crate::console::Console;
+use crate::failure::{Failure, Result};
+use crate::flow::{FailedStep, Order};
+use crate::places::Places;
+use crate::record::{Outcome, Record, RecordError, SCHEMA, Summary, now};
+use crate::target::Facts;
+
+/// A record that is being written.
+#[derive(Debug)]
+pub struct Evidence {
+    record: Record,
+    summary: Summary,
+}
+
+impl Evidence {
+    /// Begins a record. What it says at first, `interrupted`, is what a killed run leaves behind.
+    ///
+    /// # Errors
+    /// When the directory of the records cannot be written.
+    pub fn begin(places: &Places, lab: &str, target: &str, order: &Order) -> Result<Self, RecordError> {
+        let id = run_id(target);
+        let record = Record::create(places.runs.join(&id))?;
+        let mut versions = BTreeMap::from([("lab".into(), env!("CARGO_PKG_VERSION").into())]);
+        // The record of what cannot be read says so when it comes to the inputs.
+        if let Ok(worker) = order.worker.as_input() {
+            versions.insert("worker".into(), format!("sha256:{}", worker.sha256));
+        }
+        let summary = Summary {
+            schema: SCHEMA,
+            id,
+            lab: lab.into(),
+            target: target.into(),
+            asked: std::iter::once("lab".into()).chain(std::env::args().skip(1)).collect(),
+            worker: order.worker.name().into(),
+            versions,
+            host: host(),
+            notes: Vec::new(),
+            started: now(),
+            ended: None,
+            outcome: Outcome::Interrupted,
+        };
+        record.set_summary(&summary)?;
+        Ok(Self { record, summary })
+    }
+
+    /// The record.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Its first page.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Adds what the place says of itself.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add_facts(&mut self, facts: Facts) -> Result<(), RecordError> {
+        self.summary.versions.extend(facts.versions);
+        self.summary.notes.extend(facts.notes);
+        self.record.set_summary(&self.summary)
+    }
+
+    /// Writes how it ended.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(&mut self, failed: Option<&FailedStep>) -> Result<(), RecordError> {
+        self.summary.ended = Some(now());
+        self.summary.outcome = match failed {
+            None => Outcome::Finished,
+            Some(failed) if failed.failure.is_interruption() => Outcome::Interrupted,
+            Some(FailedStep { step, failure: Failure { cause, error, remedy, .. } }) => Outcome::Failed {
+                step: (*step).into(),
+                cause: cause.clone(),
+                error: error.clone(),
+                remedy: remedy.clone(),
+            },
+        };
+        self.record.set_summary(&self.summary)
+    }
+
+    /// The versions in one line, for a verdict: the long digests cut short.
+    pub fn versions(&self) -> String {
+        let short = |(name, version): (&String, &String)| match version.strip_prefix("sha256:") {
+            Some(digest) => format!("{name} sha256:{}", &digest[..digest.len().min(12)]),
+            None => format!("{name} {version}"),
+        };
+        let kernel = self.summary.host.get("kernel").map(|kernel| format!("kernel {kernel}"));
+        self.summary.versions.iter().map(short).chain(kernel).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Every record in the directory, newest first, with its path.
+pub fn newest_first(places: &Places) -> Vec<Record> {
+    let entries = fs::read_dir(&places.runs).into_iter().flatten().flatten();
+    let mut dirs: Vec<_> = entries.map(|entry| entry.path()).collect();
+    // Their names begin with the time.
+    dirs.sort();
+    dirs.into_iter().rev().filter_map(|dir| Record::open(dir).ok()).collect()
+}
+
+/// Says where the record is, and shows it to a machine, before anything else is done.
+pub fn announce(evidence: &Evidence, console: &Console) {
+    #[derive(serde::Serialize)]
+    struct RunLine<'a> {
+        event: &'static str,
+        id: &'a str,
+        record: String,
+    }
+    let record = evidence.record.dir().display().to_string();
+    console.json(&RunLine { event: "run", id: &evidence.summary.id, record });
+}
+
+/// E.g. `20261124-001652-local-3f9c`: sorted by time, unlike any other.
+fn run_id(target: &str) -> String {
+    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{time}-{target}-{}", &random[..4])
+}
+
+fn host() -> BTreeMap<String, String> {
+    let kernel = rustix::system::uname();
+    let memory = rustix::system::sysinfo();
+    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory_bytes = memory.totalram as u64 * u64::from(memory.mem_unit);
+    BTreeMap::from([
+        ("kernel".into(), kernel.release().to_string_lossy().into_owned()),
+        ("machine".into(), kernel.machine().to_string_lossy().into_owned()),
+        ("cpus".into(), cpus.to_string()),
+        ("memory_bytes".into(), memory_bytes.to_string()),
+    ])
+}

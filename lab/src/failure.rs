@@ -1,0 +1,115 @@
+//! How the lab fails: an exit code, a cause by name, the error, and what to do about it.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The exit codes of every command. They are stable, and the README lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything that was asked for was done; an `e2e` is green.
+    Green,
+    /// The command line is wrong.
+    Usage,
+    /// Something that is needed is missing; nothing was started.
+    Preflight,
+    /// The lab could not be stood up, looked at or taken down.
+    Lab,
+    /// A step of the flow failed.
+    Flow,
+    /// The flow went through and a judge objects.
+    Verdict,
+    /// Stopped by a signal: 130 for Ctrl-C, 143 for SIGTERM.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Green => 0,
+            Self::Usage => 2,
+            Self::Preflight => 3,
+            Self::Lab => 4,
+            Self::Flow => 5,
+            Self::Verdict => 6,
+            Self::Signal(signal) => 128 + signal,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// An error of one of the lab's rooms that can tell what kind it is and how to mend it.
+pub trait Explain: std::error::Error {
+    /// The exit code that it leads to.
+    fn exit(&self) -> Exit;
+    /// A name for the cause, kebab-case, stable: what a script would match on.
+    fn cause(&self) -> &'static str;
+    /// What to do, in the imperative; empty where nothing helps.
+    fn remedy(&self) -> String;
+}
+
+/// Any [`Explain`] error, flattened: what is printed, recorded and turned into an exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code that it leads to.
+    pub exit: Exit,
+    /// A name for the cause, kebab-case, stable.
+    pub cause: String,
+    /// The error; it completes "error: ".
+    pub error: String,
+    /// What to do, in the imperative; empty where nothing helps.
+    pub remedy: String,
+}
+
+/// What a room returns to its caller.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl<E: Explain> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            exit: error.exit(),
+            cause: Explain::cause(&error).into(),
+            error: error.to_string(),
+            remedy: error.remedy(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.error)?;
+        if self.remedy.is_empty() { Ok(()) } else { write!(formatter, "\nremedy: {}", self.remedy) }
+    }
+}
+
+impl Failure {
+    /// The same failure under another exit code: what is a lab's error in `up` is a step's in the middle of a flow.
+    pub fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// It was a signal that ended it, not a fault.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self.exit, Exit::Signal(_))
+    }
+}
+
+impl Explain for crate::record::RecordError {
+    fn exit(&self) -> Exit {
+        Exit::Lab
+    }
+
+    fn cause(&self) -> &'static str {
+        "record-unwritable"
+    }
+
+    fn remedy(&self) -> String {
+        "make room where the records are kept, or name another directory with --runs".into()
+    }
+}

@@ -1,0 +1,32 @@
+//! Look at the log, and keep it: what the worker printed, what Redis wrote, and what the queue holds now.
+
+use super::error::FlowError;
+use super::{Context, Phase, Step};
+use crate::console::plural;
+use crate::failure::Result;
+use crate::record::Stream;
+
+pub(super) const STEP: Step =
+    Step { name: "logs", verb: "Logs", phase: Phase::Evidence, tutorial: "kubectl logs job/workload", run };
+
+fn run(context: &mut Context<'_>) -> Result<String> {
+    let settled = context.settle();
+    let (site, run) = context.site_and_run()?;
+    run.record.set_text("logs/redis.log", &site.redis_log())?;
+    settled?;
+    let Some(job) = &run.job else { return Ok("none: no worker was started".into()) };
+    let (book, _) = job.look();
+    let mut lines = 0;
+    let mut paths = Vec::new();
+    for pod in &book.pods {
+        for number in 0..pod.containers.len() {
+            let path = run.record.log_path(&pod.name, number, Stream::Out);
+            lines += run.record.text(&path)?.lines().count();
+            paths.push(path);
+        }
+    }
+    job.check_record()?;
+    let first = paths.first().ok_or(FlowError::OutOfOrder("a container"))?;
+    let more = if paths.len() > 1 { format!(" and {}", plural(paths.len() - 1, "more file")) } else { String::new() };
+    Ok(format!("{} in {first}{more}", plural(lines, "line")))
+}

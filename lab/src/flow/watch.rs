@@ -1,0 +1,203 @@
+//! Watch the Job until it is over: complete, failed, or stuck in a way that time will not mend.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::error::FlowError;
+use super::livelock::{Livelock, Sight};
+use super::queue::{self, Glance};
+use super::tail::Logs;
+use super::{Context, Phase, Preempt, Run, Step};
+use crate::console::{Console, plural};
+use crate::failure::{Failure, Result};
+use crate::job::PodPhase;
+use crate::record::{ContainerRun, Job, Stream};
+use crate::target::RunningJob;
+use crate::{interrupt, wait};
+
+pub(super) const STEP: Step = Step { name: "watch", verb: "Watch", phase: Phase::Run, tutorial: "kubectl get pods --watch", run };
+
+/// Time between two looks; the Job's own news come at once.
+const POLL: Duration = Duration::from_millis(10);
+/// The same while the worker is to be caught in the middle of a dataset.
+const POLL_TO_CATCH: Duration = Duration::from_millis(1);
+/// How much longer than its lease an item may lie about before it is called stuck.
+const LIVELOCK_SLACK: Duration = Duration::from_secs(5);
+
+fn run(context: &mut Context<'_>) -> Result<String> {
+    let console = context.console;
+    let outcome = look_on(context, console);
+    if outcome.is_err() {
+        // The evidence of what went wrong comes before anything is stopped; what cannot be had is the next step's word.
+        let _ = context.settle();
+    }
+    outcome
+}
+
+fn look_on(context: &mut Context<'_>, console: &Console) -> Result<String> {
+    let (site, run) = context.site_and_run()?;
+    let mut connection = site.redis()?;
+    let job = run.job.as_deref().ok_or(FlowError::OutOfOrder("a Job"))?;
+    let mut watch = Watch::new(run, console);
+    loop {
+        let (book, phases) = job.look();
+        watch.logs.read(&book, run.record);
+        if let Some(condition) = &book.condition {
+            let complete = condition == "Complete";
+            return if complete { watch.complete(&book) } else { Err(watch.failed(&book)) };
+        }
+        job.check_record()?;
+        let glance = queue::glance(&mut connection)?;
+        watch.consider(&book, &phases, &glance)?;
+        watch.preempt(job, &book, &mut connection)?;
+        interrupt::check()?;
+        job.wait_for_news(if watch.preempt.is_some() { POLL_TO_CATCH } else { POLL });
+    }
+}
+
+/// What the watch remembers.
+struct Watch<'a, 'b> {
+    run: &'a Run<'b>,
+    start: Instant,
+    logs: Logs,
+    livelock: Livelock,
+    /// The worker is still to be taken away.
+    preempt: Option<Preempt>,
+    bar: crate::console::Bar,
+}
+
+impl<'a, 'b> Watch<'a, 'b> {
+    fn new(run: &'a Run<'b>, console: &Console) -> Self {
+        let livelock = Livelock::new(run.order.lease + wait::scaled(LIVELOCK_SLACK));
+        let bar = console.count(STEP.verb, run.items.len() as u64);
+        Self { run, start: Instant::now(), logs: Logs::default(), livelock, preempt: run.order.preempt, bar }
+    }
+
+    /// Fails when the queue is stuck or time is over.
+    fn consider(&mut self, book: &Job, phases: &[PodPhase], glance: &Glance) -> Result<()> {
+        let running = running(phases, book);
+        let logs = running.iter().filter_map(|(pod, run)| self.logs.of(*pod, *run));
+        let busy_with: Vec<String> = logs.filter_map(|log| log.busy_with()).map(str::to_owned).collect();
+        let done = self.run.items.len().saturating_sub(glance.waiting + glance.processing.len());
+        self.bar.set(done as u64);
+        self.bar.say(self.last_seen(book, phases, glance));
+        let now = self.start.elapsed();
+        let sight = Sight { now, processing: &glance.processing, somebody_runs: !running.is_empty(), busy_with: &busy_with };
+        if let Some(stuck) = self.livelock.observe(&sight) {
+            let (claimer, last_seen) = (self.claimer(book, &stuck.item), self.last_seen(book, phases, glance));
+            let idle_s = stuck.idle.as_secs();
+            return Err(FlowError::Livelock { item: stuck.item, idle_s, claimer, last_seen }.into());
+        }
+        let limit = wait::scaled(self.run.order.job_limit);
+        if now >= limit {
+            let last_seen = self.last_seen(book, phases, glance);
+            return Err(FlowError::JobTimeout { job: book.name.clone(), limit_s: limit.as_secs_f64(), last_seen }.into());
+        }
+        Ok(())
+    }
+
+    /// Takes the worker away once it is in the middle of a dataset: of the second one if there are several, so that it
+    /// has something to lose.
+    fn preempt(&mut self, job: &dyn RunningJob, book: &Job, connection: &mut redis::Connection) -> Result<()> {
+        let Some(preempt) = self.preempt else { return Ok(()) };
+        let newest = book.pods.len().checked_sub(1).zip(book.pods.last().and_then(|pod| pod.containers.len().checked_sub(1)));
+        let Some(log) = newest.and_then(|(pod, run)| self.logs.of(pod, run)) else { return Ok(()) };
+        let Some(item) = log.busy_with() else { return Ok(()) };
+        if log.taken.len() < 2.min(self.run.items.len()) {
+            return Ok(());
+        }
+        let signal = match preempt {
+            Preempt::Sigkill => Signal::KILL,
+            Preempt::Sigterm => Signal::TERM,
+        };
+        let mut still_claimed = || Ok(queue::glance(connection)?.processing.iter().any(|(claimed, _)| claimed == item));
+        if job.preempt(signal, &mut still_claimed)? {
+            self.preempt = None;
+        }
+        Ok(())
+    }
+
+    fn complete(&self, book: &Job) -> Result<String> {
+        let done = plural(self.run.items.len(), "dataset");
+        if self.preempt.is_some() {
+            return Err(FlowError::PreemptMissed { done }.into());
+        }
+        let runs: usize = book.pods.iter().map(|pod| pod.containers.len()).sum();
+        let preempted = book.pods.iter().flat_map(|pod| &pod.containers).filter_map(|run| run.preempted_by.as_deref());
+        let preempted: Vec<_> = preempted.map(|signal| format!(", worker taken away by {signal}")).collect();
+        let taken = plural(self.logs.taken(), "dataset");
+        Ok(format!("Job complete: {taken} taken up in {}{}", plural(runs, "run"), preempted.concat()))
+    }
+
+    fn failed(&self, book: &Job) -> Failure {
+        let reason = book.reason.clone().unwrap_or_else(|| "Failed".into());
+        let runs: Vec<_> = book.pods.iter().flat_map(|pod| (0..).zip(&pod.containers).map(move |run| (pod, run))).collect();
+        // The run that decided it is the last one that ended by itself.
+        let (last, stderr) = match runs.iter().rev().find(|(_, (_, run))| run.exit_code.is_some_and(|code| code != 0)) {
+            Some((pod, (number, run))) => (ended(&pod.name, run), self.stderr(&pod.name, *number)),
+            None => ("no container ran".into(), "nothing".into()),
+        };
+        if reason == "StartError" {
+            let events = self.run.record.events().unwrap_or_default();
+            let event = events.iter().rev().find(|event| event.reason == "Failed");
+            let why = event.map_or(last, |event| event.message.clone());
+            return FlowError::NotStarted { why, stderr }.into();
+        }
+        let runs = plural(runs.len(), "run");
+        FlowError::JobFailed { job: book.name.clone(), reason, runs, last, stderr }.into()
+    }
+
+    /// Queue and pods, in a sentence.
+    fn last_seen(&self, book: &Job, phases: &[PodPhase], glance: &Glance) -> String {
+        let pods = book.pods.iter().zip(phases).enumerate().map(|(number, (pod, phase))| {
+            let phase = match phase {
+                PodPhase::Running => "Running".into(),
+                PodPhase::BackOff { wait } => format!("CrashLoopBackOff ({} s)", wait.as_secs()),
+                PodPhase::Succeeded => "Completed".into(),
+                PodPhase::Failed => "Failed".into(),
+            };
+            let run = pod.containers.len().saturating_sub(1);
+            let line = self.logs.of(number, run).map(|log| log.last_line.as_str()).filter(|line| !line.is_empty());
+            let line = line.map_or_else(String::new, |line| format!(" (`{line}`)"));
+            format!("; {} {phase}{line}", pod.name)
+        });
+        format!("{} waiting, {} processing{}", glance.waiting, glance.processing.len(), pods.collect::<String>())
+    }
+
+    /// Who took an item up, and what became of that one.
+    fn claimer(&self, book: &Job, item: &str) -> String {
+        let run = |log: &super::tail::Log| {
+            let pod = book.pods.get(log.pod)?;
+            let run = pod.containers.get(log.run)?;
+            Some(format!("its claimer is gone: {}", ended(&pod.name, run))).filter(|_| run.ended.is_some())
+        };
+        match self.logs.claimer(item) {
+            Some(log) => run(log).unwrap_or_else(|| "its claimer runs and does something else".into()),
+            None => "no log says who claimed it".into(),
+        }
+    }
+
+    fn stderr(&self, pod: &str, run: usize) -> String {
+        const LINES: usize = 5;
+        let path = self.run.record.log_path(pod, run, Stream::Err);
+        let text = self.run.record.text(&path).unwrap_or_default();
+        let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let tail = lines[lines.len().saturating_sub(LINES)..].join(" | ");
+        if tail.is_empty() { "nothing".into() } else { tail }
+    }
+}
+
+/// The containers that run: pod and run.
+fn running(phases: &[PodPhase], book: &Job) -> Vec<(usize, usize)> {
+    let pods = phases.iter().zip(&book.pods).enumerate().filter(|(_, (phase, _))| **phase == PodPhase::Running);
+    pods.filter_map(|(number, (_, pod))| Some((number, pod.containers.len().checked_sub(1)?))).collect()
+}
+
+fn ended(pod: &str, run: &ContainerRun) -> String {
+    let signal = run.preempted_by.as_ref().map_or_else(String::new, |signal| format!(" after {signal}"));
+    match run.exit_code {
+        Some(code) => format!("{pod} ended with code {code}{signal}"),
+        None => format!("{pod} has no end"),
+    }
+}

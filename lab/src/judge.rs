@@ -1,0 +1,92 @@
+//! The judges, as the lab knows them: a program that reads a record and writes its verdict into it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::failure::{Exit, Explain};
+use crate::job::program::{beside_lab, check_executable};
+use crate::record::{Record, RecordError, Verdict};
+
+/// The judge's own exit code for a record that it objects to.
+const RED: i32 = 6;
+
+/// A program that judges.
+#[derive(Debug, Clone)]
+pub struct Judge(PathBuf);
+
+/// There is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// There is no judge.
+    #[error("failed to find the judge: {why}")]
+    NotFound {
+        /// What was looked for, and what is wrong with it.
+        why: String,
+    },
+    /// It did not judge.
+    #[error("failed to judge the record: `{}` {how}", judge.display())]
+    Failed {
+        /// The program.
+        judge: PathBuf,
+        /// How it ended, and what it said.
+        how: String,
+    },
+    /// Its verdict is not in the record.
+    #[error("failed to read the verdict: {0}")]
+    NoVerdict(#[source] RecordError),
+}
+
+impl Judge {
+    /// The judge that was named, else the program `judge` beside the lab's own.
+    ///
+    /// # Errors
+    /// [`JudgeError::NotFound`].
+    pub fn find(named: Option<&Path>) -> Result<Self, JudgeError> {
+        let path = named.map_or_else(|| beside_lab("judge"), |path| crate::places::absolute(path.into()));
+        match check_executable(&path) {
+            Ok(()) => Ok(Self(path)),
+            Err(why) => Err(JudgeError::NotFound { why: format!("`{}`: {why}", path.display()) }),
+        }
+    }
+
+    /// Has the record judged.
+    ///
+    /// # Errors
+    /// [`JudgeError`]; a red verdict is none.
+    pub fn judge(&self, record: &Record) -> Result<Verdict, JudgeError> {
+        let failed = |how: String| JudgeError::Failed { judge: self.0.clone(), how };
+        let judge = Command::new(&self.0).arg(record.dir()).arg("--quiet").stdin(Stdio::null()).output();
+        let output = judge.map_err(|error| failed(format!("did not start: {error}")))?;
+        match output.status.code() {
+            Some(0 | RED) => record.verdict().map_err(JudgeError::NoVerdict),
+            _ => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                Err(failed(format!("ended with {}: {}", output.status, said.trim())))
+            }
+        }
+    }
+}
+
+impl Explain for JudgeError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotFound { .. } => Exit::Preflight,
+            Self::Failed { .. } | Self::NoVerdict(_) => Exit::Lab,
+        }
+    }
+
+    fn cause(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "judge-missing",
+            Self::Failed { .. } | Self::NoVerdict(_) => "judge-failed",
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::NotFound { .. } => "start the lab by `cargo xtask e2e`, which builds the judge, or name one with --judge",
+            Self::Failed { .. } | Self::NoVerdict(_) => "judge the record by hand, and see what the program says",
+        }
+        .into()
+    }
+}

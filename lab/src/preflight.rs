@@ -1,0 +1,187 @@
+//! What must be there before anything is started: each thing with what was found, or what is wrong and what mends it.
+//!
+//! `up` and `e2e` check what they need and start nothing unless all of it is there; `doctor` shows the whole list.
+
+use std::path::{Path, PathBuf};
+
+use crate::console::{Console, plural, size};
+use crate::datasets::Source;
+use crate::failure::{Exit, Explain, Failure, Result};
+use crate::job::program::Program as Worker;
+use crate::judge::Judge;
+use crate::places::Places;
+use crate::redis_server::{self, Fetch, NOT_FETCHED, Program as Redis};
+use crate::target::local::free_bytes;
+
+/// Room for the share, Redis's file and a record of generated days.
+const FREE_BYTES_MIN: u64 = 256 << 20;
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub struct Check {
+    /// Its name.
+    pub name: &'static str,
+    /// What was found, or what is wrong.
+    pub found: Result<String>,
+}
+
+/// What a lab of this machine needs.
+#[derive(Debug)]
+pub struct Needs<'a> {
+    /// Where things lie.
+    pub places: &'a Places,
+    /// The Redis program that was named.
+    pub redis: Option<&'a Path>,
+    /// May Redis be fetched?
+    pub fetch: Fetch,
+    /// What a run needs beside the lab itself.
+    pub run: Option<RunNeeds<'a>>,
+}
+
+/// What a run needs.
+#[derive(Debug, Clone, Copy)]
+pub struct RunNeeds<'a> {
+    /// The command line that replaces the worker.
+    pub worker_command: Option<&'a str>,
+    /// The worker's file.
+    pub worker_file: Option<&'a Path>,
+    /// The judge's file.
+    pub judge: Option<&'a Path>,
+    /// Where the datasets come from, if that is known already.
+    pub datasets: Option<&'a Source>,
+}
+
+/// All of it, found.
+#[derive(Debug)]
+pub struct Found {
+    /// The Redis program.
+    pub redis: Redis,
+    /// The worker, where a run was asked for.
+    pub worker: Option<Worker>,
+    /// The judge, likewise.
+    pub judge: Option<Judge>,
+}
+
+/// A directory that the lab needs is of no use.
+#[derive(Debug, thiserror::Error)]
+enum DirectoryError {
+    #[error("failed to write to the {what} directory `{}`: {source}", path.display())]
+    Unwritable { what: &'static str, path: PathBuf, variable: &'static str, source: std::io::Error },
+    #[error("failed to find room in `{}`: {} free, {} needed", path.display(), size(*free_bytes), size(*needed_bytes))]
+    Full { path: PathBuf, free_bytes: u64, needed_bytes: u64 },
+}
+
+/// Looks at everything, and says what was found of each.
+pub fn look(needs: &Needs<'_>, console: &Console) -> (Vec<Check>, Option<Found>) {
+    let Places { state, cache, runs } = needs.places;
+    let redis = redis_server::find(needs.redis, cache, needs.fetch, console);
+    let mut checks = vec![
+        Check { name: "redis", found: describe_redis(&redis) },
+        Check { name: "state", found: writable("state", state, "XDG_STATE_HOME") },
+        Check { name: "cache", found: writable("cache", cache, "XDG_CACHE_HOME") },
+    ];
+    let (mut worker, mut judge) = (None, None);
+    let mut good = true;
+    if let Some(run) = &needs.run {
+        let found = Worker::find(run.worker_command, run.worker_file).map_err(Failure::from);
+        checks.push(Check { name: "worker", found: describe(&found, describe_worker) });
+        worker = found.ok();
+        let found = Judge::find(run.judge).map_err(Failure::from);
+        checks.push(Check { name: "judge", found: describe(&found, |_| "there".into()) });
+        judge = found.ok();
+        checks.push(Check { name: "records", found: writable("records'", runs, "LAB_RUNS") });
+        if let Some(source @ Source::Directory(_)) = run.datasets {
+            let files = source.files(cache, console).map_err(Failure::from);
+            checks.push(Check { name: "datasets", found: describe(&files, |files| plural(files.len(), "file")) });
+        }
+        good = worker.is_some() && judge.is_some();
+    }
+    good &= checks.iter().all(|check| check.found.is_ok());
+    let found = redis.ok().filter(|_| good).map(|redis| Found { redis, worker, judge });
+    (checks, found)
+}
+
+/// Looks at everything, and fails with the first thing that is wrong after telling all of them.
+///
+/// # Errors
+/// The last of what is wrong; the others were printed.
+pub fn insist(needs: &Needs<'_>, console: &Console) -> Result<(Found, String)> {
+    let (checks, found) = look(needs, console);
+    let told = checks.iter().filter(|check| check.name == "redis").filter_map(|check| check.found.as_ref().ok());
+    let told = told.map(|redis| format!("redis {redis}")).collect();
+    let mut wrong: Vec<_> = checks.into_iter().filter_map(|check| check.found.err()).collect();
+    let Some(last) = wrong.pop() else {
+        let fault = || Failure {
+            exit: Exit::Preflight,
+            cause: "lab-fault".into(),
+            error: "failed to find what every check has found".into(),
+            remedy: String::new(),
+        };
+        return Ok((found.ok_or_else(fault)?, told));
+    };
+    wrong.iter().for_each(|failure| console.failure(failure));
+    Err(last.with_exit(Exit::Preflight))
+}
+
+fn describe<T>(found: &Result<T>, words: impl Fn(&T) -> String) -> Result<String> {
+    found.as_ref().map(words).map_err(Clone::clone)
+}
+
+fn describe_redis(redis: &Result<Redis>) -> Result<String> {
+    match redis {
+        Ok(redis) => Ok(format!("{} ({}, {})", redis.version, redis.path.display(), redis.origin)),
+        Err(failure) if failure.cause == NOT_FETCHED => Ok("not on this machine; the distribution's will be fetched into the cache".into()),
+        Err(failure) => Err(failure.clone()),
+    }
+}
+
+fn describe_worker(worker: &Worker) -> String {
+    match worker {
+        Worker::File(path) => path.display().to_string(),
+        Worker::Shell(command) => format!("sh -c '{command}'"),
+    }
+}
+
+/// Whether a directory, or what there is of its parents, can be written to and has room. Nothing stays behind.
+fn writable(what: &'static str, path: &Path, variable: &'static str) -> Result<String> {
+    let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
+    let refused = |source| DirectoryError::Unwritable { what, path: path.into(), variable, source };
+    if !there.is_dir() {
+        return Err(refused(std::io::Error::from(std::io::ErrorKind::NotADirectory)).into());
+    }
+    tempfile::NamedTempFile::new_in(there).and_then(tempfile::NamedTempFile::close).map_err(refused)?;
+    let free = free_bytes(there).map_err(refused)?;
+    if free < FREE_BYTES_MIN {
+        let (free_bytes, needed_bytes) = (free, FREE_BYTES_MIN);
+        return Err(DirectoryError::Full { path: path.into(), free_bytes, needed_bytes }.into());
+    }
+    Ok(format!("{}, {} free", path.display(), size(free)))
+}
+
+/// What labs that nobody holds have left behind: each in a few words, with its name.
+pub fn leftovers(places: &Places) -> Vec<(String, String)> {
+    let labs = crate::state::LabDir::all(places);
+    let left = labs.iter().filter_map(|lab| crate::command::gc::what_is_left(lab).map(|what| (lab.name().to_owned(), what.to_owned())));
+    left.collect()
+}
+
+
+impl Explain for DirectoryError {
+    fn exit(&self) -> Exit {
+        Exit::Preflight
+    }
+
+    fn cause(&self) -> &'static str {
+        match self {
+            Self::Unwritable { .. } => "directory-unwritable",
+            Self::Full { .. } => "disk-full",
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Unwritable { path, variable, .. } => format!("mkdir -p {0} && chmod u+rwx {0}, or set {variable} to another", path.display()),
+            Self::Full { .. } => "make room; `cargo xtask lab gc --keep-runs 5` removes old records".into(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The share of target `local`: a directory.
+
+use std::fs::File;
+use std::io::{Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use sha2::{Digest as _, Sha256};
+
+use crate::job::program::hex;
+use crate::target::Share;
+
+/// Bytes copied at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The directory.
+#[derive(Debug)]
+pub(super) struct HostShare(PathBuf);
+
+impl HostShare {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Does what the worker will do there: writes a file, makes it last, renames it, reads it, removes it.
+    pub(super) fn probe(&self) -> std::io::Result<()> {
+        let mut temporary = tempfile::NamedTempFile::new_in(&self.0)?;
+        let word = temporary.path().as_os_str().as_encoded_bytes().to_owned();
+        temporary.write_all(&word)?;
+        temporary.as_file().sync_all()?;
+        let path = self.0.join(format!(".probe-{}", std::process::id()));
+        temporary.persist(&path).map_err(|error| error.error)?;
+        let read = fs::read(&path);
+        fs::remove_file(&path)?;
+        if read? == word { Ok(()) } else { Err(std::io::Error::other("what was written is not what was read")) }
+    }
+}
+
+impl Share for HostShare {
+    fn clear(&self) -> std::io::Result<usize> {
+        let mut files = 0;
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                files += count(&entry.path())?;
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                files += 1;
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(files)
+    }
+
+    fn put(&self, source: &Path, path: &str, progress: &dyn Fn(u64)) -> std::io::Result<String> {
+        copy(source, &self.0.join(path), progress)
+    }
+
+    fn digest(&self, path: &str) -> std::io::Result<String> {
+        let mut digest = Sha256::new();
+        pieces(fs::File::open(self.0.join(path))?.into_file(), |piece| {
+            digest.update(piece);
+            Ok(())
+        })?;
+        Ok(hex(&digest.finalize()))
+    }
+
+    fn listing(&self, folder: &str) -> std::io::Result<Option<String>> {
+        let entries = match fs::read_dir(self.0.join(folder)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        // Hidden files are not shown; the copy of the folder has them.
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        Ok(Some(names.into_iter().map(|name| name + "\n").collect()))
+    }
+
+    fn fetch(&self, folder: &str, into: &Path) -> std::io::Result<usize> {
+        let from = self.0.join(folder);
+        if from.is_dir() { copy_tree(&from, into) } else { Ok(0) }
+    }
+}
+
+/// Copies a file, makes its folder, and returns the digest of what was read.
+pub(crate) fn copy(source: &Path, target: &Path, progress: &dyn Fn(u64)) -> std::io::Result<String> {
+    if let Some(folder) = target.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut digest = Sha256::new();
+    let mut out = fs::File::create(target)?;
+    pieces(fs::File::open(source)?.into_file(), |piece| {
+        digest.update(piece);
+        out.write_all(piece)?;
+        progress(piece.len() as u64);
+        Ok(())
+    })?;
+    Ok(hex(&digest.finalize()))
+}
+
+fn pieces(mut file: File, mut each: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut buffer = vec![0; PIECE_BYTES];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            length => each(&buffer[..length])?,
+        }
+    }
+}
+
+/// Copies what is there: a link is copied as the link that it is, so that nothing outside the share comes along.
+fn copy_tree(from: &Path, into: &Path) -> std::io::Result<usize> {
+    fs::create_dir_all(into)?;
+    let mut files = 0;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), into.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            files += copy_tree(&source, &target)?;
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
+            files += 1;
+        } else if kind.is_file() {
+            fs::copy(&source, &target)?;
+            files += 1;
+        }
+    }
+    Ok(files)
+}
+
+fn count(folder: &Path) -> std::io::Result<usize> {
+    let mut files = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        files += if entry.file_type()?.is_dir() { count(&entry.path())? } else { 1 };
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The listing is `ls -1`'s: sorted, and hidden files are not shown; the copy has them all.
+    #[test]
+    fn hidden_files_are_copied_and_not_listed() {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let share = HostShare::new(dir.path().into());
+        assert_eq!(share.listing("output").unwrap(), None);
+        assert_eq!(share.fetch("output", copy.path()).unwrap(), 0);
+        fs::create_dir_all(dir.path().join("output/deep")).unwrap();
+        for name in ["output/b", "output/a", "output/.tmp", "output/deep/c"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        assert_eq!(share.listing("output").unwrap().unwrap(), "a\nb\ndeep\n");
+        assert_eq!(share.fetch("output", &copy.path().join("output")).unwrap(), 4);
+        assert_eq!(fs::read_to_string(copy.path().join("output/.tmp")).unwrap(), "output/.tmp");
+        assert_eq!(share.clear().unwrap(), 4);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    /// A link that leads out of the share stays a link: a record never holds what the worker could not have written.
+    #[test]
+    fn a_link_is_copied_as_a_link() {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir(dir.path().join("output")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", dir.path().join("output/leak")).unwrap();
+        HostShare::new(dir.path().into()).fetch("output", copy.path()).unwrap();
+        assert!(copy.path().join("leak").is_symlink());
+    }
+
+    /// A copy carries the digest of its source, and the digest of what lies there is read from there.
+    #[test]
+    fn a_damaged_copy_has_another_digest() {
+        let (dir, from) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let share = HostShare::new(dir.path().into());
+        let source = from.path().join("day.pkl");
+        fs::write(&source, b"abc").unwrap();
+        let digest = share.put(&source, "datasets/day.pkl", &|_| {}).unwrap();
+        assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(share.digest("datasets/day.pkl").unwrap(), digest);
+        fs::write(dir.path().join("datasets/day.pkl"), b"abd").unwrap();
+        assert_ne!(share.digest("datasets/day.pkl").unwrap(), digest);
+    }
+}

@@ -1,0 +1,161 @@
+//! The end of an `e2e` in words: a block that can be pasted into a bug report.
+
+use serde::Serialize;
+
+use crate::console::{Console, Tone, plural};
+use crate::evidence::Evidence;
+use crate::failure::{Exit, Failure};
+use crate::flow::FailedStep;
+use crate::record::{Finding, Verdict};
+
+/// More findings than these are counted, not shown: the first ones tell what is wrong.
+const FINDINGS_SHOWN: usize = 8;
+
+/// How an `e2e` ended.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    /// The run.
+    pub evidence: &'a Evidence,
+    /// The step that failed, if one did.
+    pub failed: Option<&'a FailedStep>,
+    /// What the judges said, or why they said nothing.
+    pub verdict: Result<&'a Verdict, &'a Failure>,
+    /// The lab is still there; the name by which to look and to clean up.
+    pub kept: Option<&'a str>,
+    /// The lab was to be taken down and was not.
+    pub teardown: Option<&'a Failure>,
+}
+
+/// The ending as a JSON line, the last one.
+#[derive(Debug, Serialize)]
+struct VerdictLine<'a> {
+    event: &'static str,
+    verdict: &'static str,
+    exit: u8,
+    cause: Option<&'a str>,
+    record: String,
+    findings: &'a [Finding],
+    kept: Option<&'a str>,
+}
+
+impl Ending<'_> {
+    /// The exit code: what came first decides.
+    pub fn exit(&self) -> Exit {
+        if let Some(failed) = self.failed {
+            return failed.failure.exit;
+        }
+        match (self.verdict, self.teardown) {
+            (Err(failure), _) => failure.exit,
+            (Ok(verdict), _) if !verdict.green => Exit::Verdict,
+            (Ok(_), Some(failure)) => failure.exit,
+            (Ok(_), None) => Exit::Green,
+        }
+    }
+
+    /// The cause by its name; none if all is well.
+    pub fn cause(&self) -> Option<&str> {
+        if let Some(failed) = self.failed {
+            return Some(&failed.failure.cause);
+        }
+        let verdict = match self.verdict {
+            Ok(verdict) => verdict.findings.first().map(|finding| finding.cause.as_str()),
+            Err(failure) => Some(failure.cause.as_str()),
+        };
+        verdict.or(self.teardown.map(|failure| failure.cause.as_str()))
+    }
+
+    /// What the judges object to, beside the failed step itself.
+    pub fn findings(&self) -> &[Finding] {
+        self.verdict.map_or(&[], |verdict| &verdict.findings)
+    }
+
+    /// Prints it.
+    pub fn print(&self, console: &Console) {
+        let good = self.exit() == Exit::Green;
+        let tone = if good { Tone::Good } else { Tone::Bad };
+        console.result(tone, "Verdict", &self.headline());
+        if let Some(failed) = self.failed {
+            print_failure(console, &failed.failure, &self.place("steps.jsonl", self.step_line()));
+        }
+        for failure in self.verdict.err().into_iter().chain(self.teardown) {
+            print_failure(console, failure, &self.place("", None));
+        }
+        for finding in self.findings().iter().take(FINDINGS_SHOWN).filter(|finding| !self.says_the_same(finding)) {
+            console.result(Tone::Bad, "Finding", &format!("{}: {}", finding.cause, finding.message));
+            console.result(Tone::Note, "Evidence", &self.place(&finding.file, finding.line));
+            console.result(Tone::Note, "Remedy", &finding.remedy);
+        }
+        let hidden = self.findings().len().saturating_sub(FINDINGS_SHOWN);
+        if hidden > 0 {
+            console.result(Tone::Bad, "Finding", &format!("and {} in verdict.json", plural(hidden, "more finding")));
+        }
+        console.result(Tone::Note, "Record", &self.place("", None));
+        console.result(Tone::Note, "Versions", &self.evidence.versions());
+        if !good {
+            console.result(Tone::Note, "Command", &self.evidence.summary().asked.join(" "));
+        }
+        if let Some(name) = self.kept {
+            let name = if name == crate::cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
+            console.result(Tone::Note, "Kept", &format!("the lab is still up; look: cargo xtask lab status{name}; cargo xtask lab logs{name}"));
+            console.result(Tone::Note, "Clean", &format!("cargo xtask lab down{name}"));
+        }
+        console.json(&VerdictLine {
+            event: "verdict",
+            verdict: self.word(),
+            exit: self.exit().code(),
+            cause: self.cause(),
+            record: self.place("", None),
+            findings: self.findings(),
+            kept: self.kept,
+        });
+    }
+
+    /// `green: 9 judges, no objection`, `red: queue-livelock in step watch`.
+    pub fn headline(&self) -> String {
+        let step = self.failed.map_or_else(String::new, |failed| format!(" in step {}", failed.step));
+        match (self.cause(), self.verdict) {
+            (Some(cause), _) => format!("{}: {cause}{step}", self.word()),
+            (None, Ok(verdict)) => format!("{}: {} heard, no objection", self.word(), plural(verdict.judges.len(), "judge")),
+            (None, Err(_)) => self.word().into(),
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self.exit() {
+            Exit::Green => "green",
+            Exit::Signal(_) => "interrupted",
+            _ => "red",
+        }
+    }
+
+    /// A file of the record, with its line, as an editor opens it.
+    pub fn place(&self, file: &str, line: Option<u32>) -> String {
+        let path = self.evidence.record().dir().join(file);
+        // Relative to where one is, if that is shorter to read.
+        let here = std::env::current_dir().ok();
+        let path = here.and_then(|here| path.strip_prefix(here).ok().map(std::path::Path::to_owned)).unwrap_or(path);
+        let path = path.display().to_string();
+        let path = path.trim_end_matches('/');
+        line.map_or_else(|| path.into(), |line| format!("{path}:{line}"))
+    }
+
+    /// The line of the failed step in `steps.jsonl`.
+    fn step_line(&self) -> Option<u32> {
+        let steps = self.evidence.record().steps().ok()?;
+        let line = steps.iter().position(|step| step.error.is_some())?;
+        u32::try_from(line + 1).ok()
+    }
+
+    /// The judges pass on the cause of a failed step, which the block has said already.
+    fn says_the_same(&self, finding: &Finding) -> bool {
+        self.failed.is_some_and(|failed| failed.failure.cause == finding.cause)
+    }
+}
+
+fn print_failure(console: &Console, failure: &Failure, place: &str) {
+    console.result(Tone::Bad, "Error", &failure.error);
+    console.result(Tone::Note, "Evidence", place);
+    if !failure.remedy.is_empty() {
+        console.result(Tone::Note, "Remedy", &failure.remedy);
+    }
+}
