@@ -44,7 +44,7 @@ pub struct Threshold {
     pub floor: Option<f64>,
     /// The most that passes.
     pub ceiling: Option<f64>,
-    /// Fewest frauds in the test set for which the figure means anything.
+    /// Fewest frauds, in the test set and in all that the model has seen, for which the figure means anything.
     #[serde(default)]
     pub frauds_at_least: u64,
     /// Kept although "no fraud" passes it, to show how little it says.
@@ -72,11 +72,15 @@ pub enum Figure {
 }
 
 /// What data a bound holds for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+///
+/// Each kind holds the ones before it: what holds for all data holds for the tutorial's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Data {
     /// The tutorial's four days and its test day.
     Tutorial,
+    /// Whatever the simulator makes, the tutorial's days included.
+    Generated,
     /// Everything, the tutorial's included.
     Any,
 }
@@ -150,11 +154,9 @@ impl Thresholds {
     ///
     /// # Errors
     /// [`ThresholdError::Vacuous`] and [`ThresholdError::Toothless`].
-    pub fn that_hold_for(&self, is_tutorial: bool, testing: &Dataset) -> Result<Vec<&Threshold>, ThresholdError> {
-        let frauds = testing.labels().iter().filter(|label| **label > 0).count() as u64;
-        let holds = |threshold: &&Threshold| {
-            (is_tutorial || threshold.data == Data::Any) && frauds >= threshold.frauds_at_least
-        };
+    pub fn that_hold_for(&self, data: Data, testing: &Dataset) -> Result<Vec<&Threshold>, ThresholdError> {
+        let frauds = frauds(testing);
+        let holds = |threshold: &&Threshold| threshold.data >= data && frauds >= threshold.frauds_at_least;
         let hold: Vec<_> = self.thresholds.iter().filter(holds).collect();
         let no_fraud = constant(testing, 0);
         for threshold in hold.iter().filter(|threshold| !threshold.baseline) {
@@ -203,6 +205,11 @@ impl Figure {
             Figure::Auc => figures.auc,
         }
     }
+}
+
+/// How many rows are frauds.
+pub fn frauds(dataset: &Dataset) -> u64 {
+    dataset.labels().iter().filter(|label| **label > 0).count() as u64
 }
 
 /// What always giving the same answer scores.

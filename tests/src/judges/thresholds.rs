@@ -10,13 +10,13 @@ use super::report::line_of;
 use crate::causes::{BELOW_THRESHOLD, CONSTANT_MODEL, VACUOUS_THRESHOLD};
 use crate::evidence::{Evidence, TESTING, TRAINING, finding, names};
 use crate::golden;
-use crate::thresholds::{Threshold, Thresholds, Tutorial, Which};
+use crate::thresholds::{Data, Threshold, Thresholds, Tutorial, Which, frauds};
 
 const REPORT: &str = "output/report.txt";
 /// Lines of an entry above its accuracy on the test set.
 const TESTING_LINE: u32 = 6;
 /// Fewer frauds than this among all that a model has seen, and giving up on them is no sign of a fault.
-const FRAUDS_TO_LEARN_FROM: usize = 3;
+const FRAUDS_TO_LEARN_FROM: u64 = 10;
 
 /// Computes each checkpoint's figures on the test set and holds them against the bounds.
 pub fn hear(evidence: &Evidence) -> Vec<Finding> {
@@ -26,9 +26,7 @@ pub fn hear(evidence: &Evidence) -> Vec<Finding> {
     let (Some(report), Some(testing)) = (evidence.parsed_report(), evidence.rows(TESTING)) else { return Vec::new() };
     let thresholds = Thresholds::parse(golden::THRESHOLDS);
     let hold = thresholds.as_ref().map_err(ToString::to_string).and_then(|thresholds| {
-        thresholds
-            .that_hold_for(is_tutorial(evidence, &thresholds.tutorial), testing)
-            .map_err(|error| error.to_string())
+        thresholds.that_hold_for(data(evidence, &thresholds.tutorial), testing).map_err(|error| error.to_string())
     });
     let hold = match hold {
         Ok(hold) => hold,
@@ -40,12 +38,14 @@ pub fn hear(evidence: &Evidence) -> Vec<Finding> {
     let mut findings: Vec<_> = constant_models(&seen).into_iter().collect();
     for seen in seen.iter().filter(|seen| seen.constant_class().is_none()) {
         let is_last = seen.number + 1 == report.entries.len();
-        let broken = hold
-            .iter()
-            .filter(|threshold| (is_last || threshold.checkpoints == Which::Each) && !threshold.passes(&seen.figures));
-        findings.extend(broken.map(|threshold| {
-            finding(BELOW_THRESHOLD, broken_message(seen.name, threshold, &seen.figures), REPORT, seen.line())
-        }));
+        let holds = |threshold: &&&Threshold| {
+            (is_last || threshold.checkpoints == Which::Each) && seen.frauds_seen >= threshold.frauds_at_least
+        };
+        let broken = hold.iter().filter(holds).filter(|threshold| !threshold.passes(&seen.testing));
+        let object = |threshold: &&Threshold| {
+            finding(BELOW_THRESHOLD, broken_message(seen.name, threshold, &seen.testing), REPORT, seen.line())
+        };
+        findings.extend(broken.map(object));
     }
     findings
 }
@@ -55,23 +55,27 @@ struct Seen<'a> {
     /// Place of its entry in the report.
     number: usize,
     name: &'a str,
-    figures: Figures,
+    /// On the day that it was trained on last.
+    training: Option<Figures>,
+    testing: Figures,
     /// Frauds in the datasets up to and with its own.
-    frauds: usize,
+    frauds_seen: u64,
 }
 
 fn figures<'a>(evidence: &Evidence, report: &'a Report, testing: &Dataset) -> Vec<Seen<'a>> {
-    let mut frauds = 0;
+    let mut frauds_seen = 0;
     let mut seen = Vec::new();
     for (number, entry) in report.entries.iter().enumerate() {
         let training = evidence.rows(&format!("{TRAINING}{}", entry.dataset));
-        frauds += training.map_or(0, |training| training.labels().iter().filter(|label| **label > 0).count());
+        frauds_seen += training.map_or(0, frauds);
         if let Ok(checkpoint) = super::checkpoints::load(evidence, &entry.checkpoint) {
+            let figures = |rows| model::figures(&checkpoint.model, rows);
             seen.push(Seen {
                 number,
                 name: &entry.checkpoint,
-                figures: model::figures(&checkpoint.model, testing),
-                frauds,
+                training: training.map(figures),
+                testing: figures(testing),
+                frauds_seen,
             });
         }
     }
@@ -79,11 +83,15 @@ fn figures<'a>(evidence: &Evidence, report: &'a Report, testing: &Dataset) -> Ve
 }
 
 impl Seen<'_> {
-    /// The class that every row was given, if there is only one and there was enough to learn more from.
+    /// The class that every row was given, of the test day and of its own, if there was enough to learn more from. A
+    /// test day without any fraud proves nothing by itself.
     fn constant_class(&self) -> Option<usize> {
-        let given =
-            |class: &usize| self.figures.confusion.iter().map(|row| row[*class]).sum::<u64>() == self.figures.rows;
-        (0..model::CLASSES).find(given).filter(|_| self.frauds >= FRAUDS_TO_LEARN_FROM)
+        let given = |figures: &Figures, class: usize| {
+            figures.confusion.iter().map(|row| row[class]).sum::<u64>() == figures.rows
+        };
+        let everywhere =
+            |class: &usize| self.training.iter().chain([&self.testing]).all(|figures| given(figures, *class));
+        (0..model::CLASSES).find(everywhere).filter(|_| self.frauds_seen >= FRAUDS_TO_LEARN_FROM)
     }
 
     /// The line of the accuracy on the test set.
@@ -100,7 +108,7 @@ fn constant_models(seen: &[Seen]) -> Option<Finding> {
     let message = format!(
         "{all}: each of the {} test rows is given class {class}, after training data with {} frauds; the accuracy {} is nothing but \
          the share of that class.",
-        first.figures.rows, first.frauds, first.figures.accuracy
+        first.testing.rows, first.frauds_seen, first.testing.accuracy
     );
     Some(finding(CONSTANT_MODEL, message, REPORT, first.line()))
 }
@@ -118,9 +126,14 @@ fn broken_message(checkpoint: &str, threshold: &Threshold, figures: &Figures) ->
     )
 }
 
-fn is_tutorial(evidence: &Evidence, tutorial: &Tutorial) -> bool {
-    let generated = DatasetsSource::Generated { days: tutorial.days, seed: tutorial.seed };
+fn data(evidence: &Evidence, tutorial: &Tutorial) -> Data {
     let known = |sha256: &String| tutorial.testing_sha256.contains(sha256);
-    evidence.inputs.as_ref().is_some_and(|inputs| inputs.datasets == generated)
-        || evidence.input(TESTING).is_some_and(|file| known(&file.sha256))
+    match evidence.inputs.as_ref().map(|inputs| &inputs.datasets) {
+        Some(DatasetsSource::Generated { days, seed }) if (*days, *seed) == (tutorial.days, tutorial.seed) => {
+            Data::Tutorial
+        }
+        Some(DatasetsSource::Generated { .. }) => Data::Generated,
+        _ if evidence.input(TESTING).is_some_and(|file| known(&file.sha256)) => Data::Tutorial,
+        _ => Data::Any,
+    }
 }

@@ -23,10 +23,21 @@ fn one(figure: &str, more: &str) -> Thresholds {
 fn the_committed_thresholds_hold_water() {
     let thresholds = Thresholds::parse(golden::THRESHOLDS).expect("the committed file");
     let testing = testing_day();
-    let hold = thresholds.that_hold_for(true, &testing).expect("no vacuous bound");
+    let hold = thresholds.that_hold_for(Data::Tutorial, &testing).expect("no vacuous bound");
     assert!(hold.iter().any(|threshold| threshold.figure == Figure::RecallScenario1));
     assert!(hold.iter().any(|threshold| threshold.figure == Figure::FraudPrecision));
     assert!(hold.iter().any(|threshold| threshold.figure == Figure::Auc));
+}
+
+/// The bounds on the tutorial's data say nothing of other data, and those on generated data nothing of a user's.
+#[test]
+fn a_threshold_holds_for_its_data_alone() {
+    let thresholds = Thresholds::parse(golden::THRESHOLDS).expect("the committed file");
+    let testing = testing_day();
+    let count = |data| thresholds.that_hold_for(data, &testing).expect("no vacuous bound").len();
+    assert_eq!(count(Data::Tutorial), thresholds.thresholds.len());
+    assert!(count(Data::Generated) < count(Data::Tutorial) && count(Data::Generated) > 0);
+    assert_eq!(count(Data::Any), 0);
 }
 
 /// "No fraud" scores the tutorial's own accuracy, so that a floor below it is refused, and one above it is not.
@@ -34,25 +45,27 @@ fn the_committed_thresholds_hold_water() {
 fn a_floor_that_no_fraud_passes_is_an_error() {
     let testing = testing_day();
     assert_eq!(constant(&testing, 0).accuracy, 0.9977204434773599);
-    let error = one("accuracy", "floor = 0.9977").that_hold_for(true, &testing).expect_err("it is vacuous");
+    let error = one("accuracy", "floor = 0.9977").that_hold_for(Data::Tutorial, &testing).expect_err("it is vacuous");
     assert!(matches!(error, ThresholdError::Vacuous { figure: Figure::Accuracy, .. }), "{error}");
-    one("accuracy", "floor = 0.998").that_hold_for(true, &testing).expect("it is not");
-    let error = one("auc", "floor = 0.5").that_hold_for(true, &testing).expect_err("ties are half wins");
+    one("accuracy", "floor = 0.998").that_hold_for(Data::Tutorial, &testing).expect("it is not");
+    let error = one("auc", "floor = 0.5").that_hold_for(Data::Tutorial, &testing).expect_err("ties are half wins");
     assert!(matches!(error, ThresholdError::Vacuous { figure: Figure::Auc, .. }), "{error}");
 }
 
 /// A bound marked as a baseline may be passed by "no fraud"; but not all bounds may.
 #[test]
 fn a_baseline_alone_is_an_error_too() {
-    let error =
-        one("accuracy", "floor = 0.9\nbaseline = true").that_hold_for(true, &testing_day()).expect_err("nothing else");
+    let error = one("accuracy", "floor = 0.9\nbaseline = true")
+        .that_hold_for(Data::Tutorial, &testing_day())
+        .expect_err("nothing else");
     assert!(matches!(error, ThresholdError::Toothless { class: 0 }), "{error}");
 }
 
 /// "Every transaction is a fraud" has a recall of 1: recall alone is no set of bounds.
 #[test]
 fn recall_without_precision_is_an_error() {
-    let error = one("fraud_recall", "floor = 0.1").that_hold_for(true, &testing_day()).expect_err("class 1 passes");
+    let error =
+        one("fraud_recall", "floor = 0.1").that_hold_for(Data::Tutorial, &testing_day()).expect_err("class 1 passes");
     assert!(matches!(error, ThresholdError::Toothless { class: 1 }), "{error}");
 }
 
