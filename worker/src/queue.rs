@@ -149,6 +149,7 @@ struct Scripts {
     renew: Script,
     reap: Script,
     lock: Script,
+    sizes: Script,
 }
 
 impl Scripts {
@@ -162,6 +163,7 @@ impl Scripts {
             renew: with_common(include_str!("queue/renew.lua")),
             reap: with_common(include_str!("queue/reap.lua")),
             lock: Script::new(include_str!("queue/lock.lua")),
+            sizes: Script::new(include_str!("queue/sizes.lua")),
         }
     }
 }
@@ -177,8 +179,9 @@ impl Queue {
     /// # Errors
     /// As for every call here: Redis stays away, or refuses.
     pub fn is_empty(&mut self) -> Result<bool, QueueError> {
+        let script = &self.scripts.sizes;
         let (waiting, processing): (u64, u64) = self.link.call("look at the queue", Duration::ZERO, |connection, _| {
-            redis::pipe().llen(WAITING).llen(PROCESSING).query(connection)
+            script.key(WAITING).key(PROCESSING).invoke(connection)
         })?;
         Ok(waiting == 0 && processing == 0)
     }

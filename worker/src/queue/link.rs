@@ -178,8 +178,10 @@ pub enum Trouble {
     ReadOnly,
     /// Somebody's script keeps it busy.
     Busy,
-    /// It cannot write to its disk, or has no memory left.
+    /// Its disk or its memory is full, or its replicas are gone.
     CannotWrite,
+    /// It serves as many clients as it may.
+    Full,
     /// Some other trouble of the network.
     Network(String),
 }
@@ -205,7 +207,8 @@ impl Trouble {
             _ if says("LOADING") => Some(Self::Loading),
             _ if says("READONLY") => Some(Self::ReadOnly),
             _ if says("BUSY") => Some(Self::Busy),
-            _ if says("MISCONF") || says("OOM") => Some(Self::CannotWrite),
+            _ if ["MISCONF", "OOM", "NOREPLICAS"].into_iter().any(says) => Some(Self::CannotWrite),
+            _ if says("max number of clients reached") => Some(Self::Full),
             _ => None,
         }
     }
@@ -236,7 +239,8 @@ impl fmt::Display for Trouble {
             Self::Loading => "is loading its data",
             Self::ReadOnly => "is read-only",
             Self::Busy => "is busy with somebody's script",
-            Self::CannotWrite => "cannot write: its disk or its memory is full",
+            Self::CannotWrite => "takes no writes: its disk or its memory is full, or its replicas are gone",
+            Self::Full => "has no connection left",
             Self::Network(text) => return write!(f, "cannot be reached ({text})"),
         })
     }

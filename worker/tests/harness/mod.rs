@@ -1,9 +1,11 @@
 //! What the tests stand on: a real Redis, a share with simulated days, the worker as a process.
 
+mod proxy;
 mod redis;
 mod stage;
 mod worker;
 
+pub use proxy::Proxy;
 pub use redis::Redis;
 pub use stage::{Stage, days};
 pub use worker::{Finished, Worker};

@@ -36,7 +36,7 @@ impl Redis {
         for _ in 0..20 {
             let directory = tempfile::tempdir().expect("a temporary directory");
             let port = free_port();
-            let mut server = Self { process: spawn(&program, port, &directory), port, directory };
+            let mut server = Self { process: spawn(&program, port, &directory, &[]), port, directory };
             if server.answers() {
                 return Ok(server);
             }
@@ -77,8 +77,39 @@ impl Redis {
 
     /// Starts it again, on the same port and directory.
     pub fn start_again(&mut self) {
-        self.process = spawn(&program().expect("the program is still there"), self.port, &self.directory);
+        self.process = spawn(&program().expect("the program is still there"), self.port, &self.directory, &[]);
         assert!(self.answers(), "Redis must come back on port {}", self.port);
+    }
+
+    /// Has it write its append-only file anew, and waits until it has.
+    pub fn rewrite(&self) {
+        self.ask::<String>(&["BGREWRITEAOF"]);
+        let is_at_it = || self.ask::<String>(&["INFO", "persistence"]).contains("aof_rewrite_in_progress:1");
+        let start = Instant::now();
+        while is_at_it() {
+            assert!(start.elapsed() < Duration::from_secs(10), "the file must be written");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Starts it again so that it takes a while to load its data; `Err` where this Redis cannot be slowed down.
+    pub fn start_slowly(&mut self) -> Result<(), &'static str> {
+        let slow = ["--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024"];
+        self.process = spawn(&program()?, self.port, &self.directory, &slow);
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) {
+            if self.process.try_wait().expect("a child").is_some() {
+                return Err("this Redis does not know the settings that slow its loading down");
+            }
+            let client = redis::Client::open(("127.0.0.1", self.port)).expect("an address");
+            let connection = client.get_connection_with_timeout(Duration::from_secs(1));
+            let answer = connection.and_then(|mut connection| redis::cmd("GET").arg("x").exec(&mut connection));
+            if answer.is_err_and(|error| error.code() == Some("LOADING")) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err("this Redis loads its data too fast to be seen loading")
     }
 
     /// Freezes it or lets it go on: SIGSTOP, SIGCONT.
@@ -111,11 +142,12 @@ impl Drop for Redis {
     }
 }
 
-fn spawn(program: &PathBuf, port: u16, directory: &TempDir) -> Child {
+fn spawn(program: &PathBuf, port: u16, directory: &TempDir, settings: &[&str]) -> Child {
     let port = port.to_string();
     Command::new(program)
         .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "yes", "--appendfsync", "no", "--dir"])
         .arg(directory.path())
+        .args(settings)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub struct Worker {
 struct Heard {
     lines: Mutex<Vec<Line>>,
     more: Condvar,
+    /// How many of its two streams have ended.
+    ended: AtomicUsize,
 }
 
 struct Line {
@@ -64,8 +67,9 @@ impl Worker {
         let find = |lines: &Vec<Line>| {
             lines.iter().find(|line| line.is_log == is_log && line.text.starts_with(beginning)).map(|line| line.at)
         };
-        let (lines, _) = self.heard.more.wait_timeout_while(lines, LIMIT, |lines| find(lines).is_none()).expect("a wait");
-        find(&lines).unwrap_or_else(|| panic!("no line `{beginning}…` in {LIMIT:?}, but:\n{}", join(&lines)))
+        let goes_on = |lines: &mut Vec<Line>| find(lines).is_none() && self.heard.ended.load(Ordering::SeqCst) < 2;
+        let (lines, _) = self.heard.more.wait_timeout_while(lines, LIMIT, goes_on).expect("a wait");
+        find(&lines).unwrap_or_else(|| panic!("no line `{beginning}…`, but:\n{}", join(&lines)))
     }
 
     pub fn signal(&self, signal: Signal) -> Instant {
@@ -147,6 +151,9 @@ fn listen(stream: impl Read + Send + 'static, is_log: bool, heard: &Arc<Heard>) 
             heard.lines.lock().expect("no listener panics").push(line);
             heard.more.notify_all();
         }
+        let _lines = heard.lines.lock().expect("no listener panics");
+        heard.ended.fetch_add(1, Ordering::SeqCst);
+        heard.more.notify_all();
     })
 }
 

@@ -5,4 +5,6 @@ mod harness;
 
 mod flow;
 mod kill;
+mod outage;
 mod queue;
+mod signals;
