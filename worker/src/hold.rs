@@ -64,6 +64,17 @@ impl Hold {
         }
     }
 
+    /// Does something that must not happen once what is held has been given back: a signal waits until it is done, and
+    /// this does not return, nor even begin, once the process is stopping.
+    pub fn keep_while<T>(&self, work: impl FnOnce() -> T) -> T {
+        let state = self.lock();
+        if state.is_stopping {
+            drop(state);
+            park_for_good();
+        }
+        work()
+    }
+
     /// Stops the loop and says what it holds. Where a claim is under way, waits for its outcome, but not for long.
     pub fn stop(&self, limit: Duration) -> Option<Claim> {
         let mut state = self.lock();

@@ -79,10 +79,9 @@ impl Lookout {
                 return Ok(());
             }
             let now = self.reap(queue)?;
-            let is_still = |elder: &Sighting| now.iter().any(|sighting| has_not_moved(elder, sighting));
-            let still = match self.elders.take() {
-                None => now.iter().filter(|sighting| self.is_elder(sighting)).cloned().collect(),
-                Some(elders) => elders.into_iter().filter(is_still).collect::<Vec<_>>(),
+            let still: Vec<Sighting> = match self.elders.take() {
+                None => now.into_iter().filter(|sighting| self.is_elder(sighting)).collect(),
+                Some(elders) => elders.into_iter().filter_map(|elder| unmoved(elder, &now)).collect(),
             };
             if !still.is_empty() {
                 std::thread::sleep(pause);
@@ -138,16 +137,16 @@ impl Lookout {
     }
 }
 
-/// Whether a claim is as it was: the same item in the same hands, with a lease that nobody has renewed.
-fn has_not_moved(before: &Sighting, now: &Sighting) -> bool {
-    if before.item != now.item {
-        return false;
-    }
-    match (&before.state, &now.state) {
-        (Standing::Young, now) => *now == Standing::Young,
+/// An elder that is as it was: the same item in the same hands, with a lease that nobody has renewed; or, where its
+/// holder leaves no note of a claim, with a lease that is over.
+fn unmoved(elder: Sighting, now: &[Sighting]) -> Option<Sighting> {
+    let seen = now.iter().find(|sighting| sighting.item == elder.item)?;
+    let is_unmoved = match (&elder.state, &seen.state) {
         (Standing::Leased { holder: before, ends_ms: ended_ms, .. }, Standing::Leased { holder, ends_ms, .. }) => {
             before == holder && *ends_ms <= ended_ms + RENEWED_BY_MS
         }
-        _ => false,
-    }
+        (_, seen) => *seen == Standing::Young,
+    };
+    // The first sighting of a lease is what later ones are compared with, lest small steps add up unseen.
+    is_unmoved.then(|| if seen.state == Standing::Young { seen.clone() } else { elder })
 }

@@ -62,12 +62,13 @@ pub fn run(config: &Config) -> Result<Outcome, Failure> {
         let (test_set, test_sha256) = read_test_set(&share)?;
         hold::start_heartbeat(&hold, &server, &session, config.lease)?;
         let mut lookout = Lookout::new(&session);
+        let (replaced, late, hold) = (None, Vec::new(), hold.clone());
         let mut worker =
-            Worker { config, session, queue, share, output, test_set, test_sha256, replaced: None, late: Vec::new(), set_aside };
-        while let Some(claim) = lookout.next(&mut worker.queue, &hold)? {
+            Worker { config, session, queue, hold, share, output, test_set, test_sha256, replaced, late, set_aside };
+        while let Some(claim) = lookout.next(&mut worker.queue, &worker.hold)? {
             log_line!("Processing dataset: {}", show(&claim.item));
             worker.process(&claim)?;
-            hold.set(None);
+            worker.hold.set(None);
         }
         worker.finish()?;
         set_aside = worker.set_aside;
@@ -81,6 +82,7 @@ struct Worker<'a> {
     config: &'a Config,
     session: String,
     queue: Queue,
+    hold: Hold,
     share: Share,
     output: Output,
     test_set: Dataset,
@@ -120,6 +122,9 @@ impl Worker<'_> {
             return Err(Stop::Unfit(format!("it was claimed {MOST_ATTEMPTS} times and never finished")));
         }
         let day = Day::read(&self.share, &claim.item)?;
+        if claim.attempts > 1 {
+            self.fence(&day)?;
+        }
         let report = Ledger::peek(&self.output)?;
         if self.is_done(&day, &report)? {
             note!("`{}` was finished before, all but its claim", show(&claim.item));

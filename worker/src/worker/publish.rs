@@ -1,7 +1,8 @@
 //! What a dataset leaves behind: its checkpoint, then its entry in the report, then one line on standard error.
 //!
 //! Both files appear by rename, right after a look at the claim. A worker that was frozen between the look and the
-//! rename finds its draft gone and looks again; so what a successor has published is never overwritten.
+//! rename, while its lease ended and a successor took over, finds its draft gone and looks again; so what the successor
+//! has published is never overwritten, and a parent that a checkpoint names is always the one that is there.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,14 @@ const MOST_TRIES: usize = 100;
 const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
 impl Worker<'_> {
+    /// Ends what drafts there are of a dataset that somebody had before. Whoever that was can publish nothing of it any
+    /// more, even if it was only frozen and wakes up now; and what it published before is seen by who looks next.
+    pub(super) fn fence(&self, day: &Day) -> Result<(), ShareError> {
+        drop(self.output.draft(&day.checkpoint)?);
+        drop(self.output.draft(REPORT)?);
+        Ok(())
+    }
+
     /// Publishes a dataset's checkpoint, as long as the claim is ours.
     pub(super) fn publish_checkpoint(&mut self, claim: &Claim, name: &str, bytes: &[u8]) -> Result<(), Stop> {
         for _ in 0..MOST_TRIES {
@@ -34,7 +43,7 @@ impl Worker<'_> {
                 return Err(Stop::Lost);
             }
             kill_point("checkpoint-verified");
-            if draft.publish()? {
+            if self.hold.keep_while(|| draft.publish())? {
                 kill_point("checkpoint-published");
                 return Ok(());
             }
@@ -90,7 +99,7 @@ impl Worker<'_> {
                 continue;
             }
             kill_point("report-verified");
-            if !draft.publish()? {
+            if !self.hold.keep_while(|| draft.publish())? {
                 continue;
             }
             kill_point("report-published");

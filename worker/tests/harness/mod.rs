@@ -1,10 +1,12 @@
 //! What the tests stand on: a real Redis, a share with simulated days, the worker as a process.
 
+mod original;
 mod proxy;
 mod redis;
 mod stage;
 mod worker;
 
+pub use original::Original;
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use stage::{Stage, days};

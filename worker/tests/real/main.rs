@@ -5,6 +5,8 @@ mod harness;
 
 mod flow;
 mod kill;
+mod original;
 mod outage;
 mod queue;
 mod signals;
+mod together;

@@ -1,0 +1,140 @@
+//! Ours and the original on one queue: by turns, side by side, and after each other's death.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use worker::report::Entry;
+
+use crate::harness::{Original, Stage, days, or_skip};
+
+const PAUSE: Duration = Duration::from_millis(5);
+
+#[test]
+fn the_original_finishes_what_ours_began() {
+    let stage = or_skip!(Stage::filled());
+    let ours = stage.start_with("WORKER_HANG_AT", "trained:3");
+    ours.note("WORKER_HANG_AT");
+    ours.signal(Signal::TERM);
+    ours.wait().assert_code(143);
+    let mut original = Original::new(&stage);
+    original.run(usize::MAX, PAUSE);
+    assert_eq!(original.done, [days()[1].clone(), days()[0].clone()], "the order goes on");
+    assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-03.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]);
+    assert_eq!(stage.redis.keys(), [""; 0], "nothing that only ours would clean up is left");
+}
+
+#[test]
+fn ours_finishes_what_the_original_began() {
+    let stage = or_skip!(Stage::filled());
+    Original::new(&stage).run(2, PAUSE);
+    let finished = stage.run();
+    finished.assert_code(0);
+    assert_eq!(finished.processed(), [days()[1].clone(), days()[0].clone()]);
+    assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-03.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]);
+    assert_eq!(stage.redis.keys(), [""; 0]);
+    let metadata = stage.checkpoint("2018-04-02").metadata.unwrap();
+    assert_eq!(metadata.parent.unwrap().file, "model_cpt_2018-04-03.pkl", "the original's checkpoint is the parent");
+}
+
+#[test]
+fn turns_of_one_dataset_each_keep_the_order() {
+    let stage = or_skip!(Stage::filled());
+    for turn in 0..2 {
+        Original::new(&stage).run(1, PAUSE);
+        let ours = stage.start_with("WORKER_HANG_AT", "completed");
+        ours.note("WORKER_HANG_AT");
+        ours.signal(Signal::TERM);
+        ours.wait().assert_code(143);
+        assert_eq!(stage.reported().len(), 2 * turn + 2);
+    }
+    assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-03.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]);
+    assert_eq!(stage.redis.keys(), [""; 0]);
+}
+
+#[test]
+fn side_by_side_they_do_every_dataset_once() {
+    const DATASETS: usize = 60;
+    let stage = or_skip!(Stage::new());
+    let items: Vec<String> = (1..=DATASETS).map(|number| format!("datasets/training/day-{number:02}.pkl")).collect();
+    for item in &items {
+        std::fs::copy(stage.path("datasets/training/2018-04-01.pkl"), stage.path(item)).unwrap();
+    }
+    stage.push(&items);
+    let mut original = Original::new(&stage);
+    let (ours, theirs) = std::thread::scope(|scope| {
+        let theirs = scope.spawn(move || {
+            original.run(usize::MAX, Duration::from_millis(2));
+            original.done
+        });
+        let ours: Vec<_> = (0..2).map(|_| stage.start()).collect();
+        let ours: Vec<String> = ours.into_iter().flat_map(|worker| worker.wait().assert_code(0).processed()).collect();
+        (ours, theirs.join().unwrap())
+    });
+    println!("ours did {}, the original {}", ours.len(), theirs.len());
+    let mut all: Vec<String> = ours.into_iter().chain(theirs).collect();
+    all.sort();
+    assert_eq!(all, items, "each exactly once");
+    let mut reported = stage.reported();
+    reported.sort();
+    assert_eq!(reported, items.iter().map(|item| item.rsplit('/').next().unwrap()).collect::<Vec<_>>());
+    assert_eq!(stage.redis.keys(), [""; 0]);
+}
+
+#[test]
+fn what_the_original_appends_while_ours_replaces_the_report_is_not_lost() {
+    for point in ["report-drafted", "report-verified", "renamed:2", "report-published", "report-unlocked", "claimed:2"] {
+        let stage = or_skip!(Stage::filled());
+        let original = Original::new(&stage);
+        let ours = stage.start_with("WORKER_FREEZE_AT", point);
+        ours.frozen();
+        // The original has the file open from before, or opens it now: it looks the same to it.
+        let (dataset, checkpoint) = ("other.pkl".to_owned(), "model_cpt_other.pkl".to_owned());
+        let generated_on = "2022-02-09 14:19:42.303619".into();
+        original.append(&Entry { generated_on, dataset, checkpoint, training_accuracy: 0.5, testing_accuracy: 0.5 });
+        ours.signal(Signal::CONT);
+        ours.wait().assert_code(0);
+        let mut reported = stage.reported();
+        reported.sort();
+        let expected = ["2018-04-01.pkl", "2018-04-02.pkl", "2018-04-03.pkl", "2018-04-04.pkl", "other.pkl"];
+        assert_eq!(reported, expected, "{point}");
+    }
+}
+
+#[test]
+fn an_original_that_died_between_the_two_halves_of_its_claim_loses_nothing() {
+    let stage = or_skip!(Stage::filled());
+    Original::new(&stage).pop();
+    let finished = stage.run();
+    finished.assert_code(0);
+    assert_eq!(finished.processed(), [3, 2, 1, 0].map(|day| days()[day].clone()), "it goes back to its place, and is first");
+    stage.assert_undisturbed("an orphan");
+}
+
+#[test]
+fn an_original_that_died_with_a_lease_loses_nothing() {
+    let stage = or_skip!(Stage::filled());
+    let mut original = Original::new(&stage);
+    let item = original.pop().unwrap();
+    original.lease(&item, 1);
+    let finished = stage.run();
+    finished.assert_code(0);
+    assert_eq!(finished.processed(), [3, 2, 1, 0].map(|day| days()[day].clone()));
+    stage.assert_undisturbed("an expired lease");
+}
+
+#[test]
+fn an_original_that_is_between_the_two_halves_of_its_claim_is_left_alone() {
+    let stage = or_skip!(Stage::filled());
+    let mut original = Original::new(&stage);
+    let item = original.pop().unwrap();
+    let ours = stage.start();
+    // As long as it takes a starved process to get from one command to the next.
+    std::thread::sleep(Duration::from_millis(300));
+    original.lease(&item, 20);
+    original.work(&item, PAUSE);
+    original.complete(&item);
+    let finished = ours.wait();
+    finished.assert_code(0);
+    assert_eq!(finished.processed(), [2, 1, 0].map(|day| days()[day].clone()), "not the one that the original had");
+    assert_eq!(stage.reported().len(), 4);
+}

@@ -1,0 +1,154 @@
+//! Several workers on one queue and one share: every dataset exactly once, whoever is slow, frozen or gone.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use sha2::{Digest as _, Sha256};
+use worker::checkpoint::Checkpoint;
+use worker::kill::KILL_POINTS;
+
+use crate::harness::{Stage, Worker, or_skip};
+
+/// A stage with so many datasets, in turns of the four days, all in the queue.
+fn stage_of(datasets: usize) -> Result<Stage, &'static str> {
+    let stage = Stage::new()?;
+    for number in 1..=datasets {
+        let day = stage.path(&format!("datasets/training/2018-04-0{}.pkl", number % 4 + 1));
+        std::fs::copy(day, stage.path(&format!("datasets/training/day-{number:02}.pkl"))).unwrap();
+        stage.push(&[format!("datasets/training/day-{number:02}.pkl")]);
+    }
+    Ok(stage)
+}
+
+/// What must be true at the end of any run, however many took part: each dataset reported once, its checkpoint there
+/// and nothing else, and the parent that a checkpoint names is the one on the share.
+fn assert_each_once(stage: &Stage, datasets: usize, context: &str) {
+    let reported = stage.reported();
+    let distinct: BTreeSet<&String> = reported.iter().collect();
+    assert_eq!((reported.len(), distinct.len()), (datasets, datasets), "{context}: {reported:?}");
+    let output = stage.output();
+    let files: BTreeSet<String> = reported.iter().map(|name| format!("model_cpt_{name}")).collect();
+    let expected: BTreeSet<&str> = files.iter().map(String::as_str).chain(["report.txt"]).collect();
+    assert_eq!(output.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected, "{context}");
+    for file in &files {
+        let checkpoint = Checkpoint::from_bytes(&output[file]).unwrap();
+        if let Some(parent) = checkpoint.metadata.and_then(|metadata| metadata.parent) {
+            let digest: String = Sha256::digest(&output[&parent.file]).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(parent.sha256, digest, "{context}: the parent of `{file}`");
+        }
+    }
+    assert_eq!(stage.redis.keys(), [""; 0], "{context}");
+}
+
+fn run_together(workers: usize, datasets: usize) -> Result<(), &'static str> {
+    let stage = stage_of(datasets)?;
+    let workers: Vec<Worker> = (0..workers).map(|_| stage.start()).collect();
+    let mut processed = Vec::new();
+    for worker in workers {
+        let finished = worker.wait();
+        processed.extend(finished.assert_code(0).processed());
+    }
+    processed.sort();
+    let expected: Vec<String> = (1..=datasets).map(|number| format!("datasets/training/day-{number:02}.pkl")).collect();
+    assert_eq!(processed, expected, "each is processed by one worker, once");
+    assert_each_once(&stage, datasets, "together");
+    let times: Vec<String> = stage.report().entries.into_iter().map(|entry| entry.generated_on).collect();
+    assert!(times.is_sorted(), "the report is in the order of completion: {times:?}");
+    Ok(())
+}
+
+#[test]
+fn two_workers_share_a_queue() {
+    or_skip!(run_together(2, 16));
+}
+
+#[test]
+fn eight_workers_share_a_queue() {
+    or_skip!(run_together(8, 40));
+}
+
+#[test]
+fn eight_workers_that_are_killed_again_and_again_share_a_queue() {
+    const DATASETS: usize = 24;
+    let stage = or_skip!(stage_of(DATASETS));
+    let points = ["claimed:2", "renamed:3", "report-locked:2", "report-published:1", "checkpoint-drafted:2", "read:3"];
+    let killed: Vec<Worker> = points.iter().map(|point| stage.start_with("WORKER_KILL_AT", point)).collect();
+    let others: Vec<Worker> = (0..2).map(|_| stage.start()).collect();
+    for (worker, point) in killed.into_iter().zip(points) {
+        // One that finds nothing left before it gets to its end finishes in good order.
+        let finished = worker.wait();
+        assert!(finished.status.code().is_none_or(|code| code == 0), "{point}: {}", finished.text());
+    }
+    for worker in others {
+        worker.wait().assert_code(0);
+    }
+    assert_each_once(&stage, DATASETS, "killed");
+}
+
+#[test]
+fn a_worker_that_wakes_after_its_time_changes_nothing() {
+    let freeze = |point: &str| -> Result<(), &'static str> {
+        let stage = Stage::filled()?;
+        let frozen = stage.start_with("WORKER_FREEZE_AT", point);
+        frozen.frozen();
+        stage.run().assert_code(0);
+        frozen.signal(Signal::CONT);
+        frozen.wait().assert_code(0);
+        stage.assert_undisturbed(&format!("frozen at {point}"));
+        Ok(())
+    };
+    in_parallel(KILL_POINTS.iter().chain(&["renamed:2"]).map(|point| move || freeze(point)));
+}
+
+#[test]
+fn two_workers_that_freeze_at_any_step_do_not_overwrite_each_other() {
+    // The second one takes the first one's dataset over, and is frozen in its turn while the first one wakes.
+    let freeze = |first: &str, second: &str| -> Result<(), &'static str> {
+        let context = format!("frozen at {first}, then at {second}");
+        let stage = Stage::filled()?;
+        let one = stage.start_with("WORKER_FREEZE_AT", first);
+        one.frozen();
+        let two = stage.start_with("WORKER_FREEZE_AT", second);
+        two.frozen();
+        one.signal(Signal::CONT);
+        // It finds that the dataset is not its own any more, and goes on with the next one.
+        one.log("Processing dataset: datasets/training/2018-04-03.pkl");
+        two.signal(Signal::CONT);
+        one.wait().assert_code(0);
+        two.wait().assert_code(0);
+        assert_each_once(&stage, 4, &context);
+        Ok(())
+    };
+    let first = ["checkpoint-begun", "checkpoint-drafted", "checkpoint-verified", "report-drafted", "report-verified"];
+    let second = ["claimed", "read", "checkpoint-verified", "report-drafted", "report-verified"];
+    let pairs = first.iter().flat_map(|first| second.iter().map(move |second| (first, second)));
+    in_parallel(pairs.map(|(first, second)| move || freeze(first, second)));
+}
+
+/// Runs tests that wait more than they work, each on a stage of its own.
+fn in_parallel(tests: impl Iterator<Item = impl FnOnce() -> Result<(), &'static str> + Send>) {
+    let mut tests: Vec<_> = tests.collect();
+    while !tests.is_empty() {
+        let some = tests.split_off(tests.len().saturating_sub(16));
+        let skipped: Vec<&str> = std::thread::scope(|scope| {
+            let threads: Vec<_> = some.into_iter().map(|test| scope.spawn(test)).collect();
+            threads.into_iter().filter_map(|thread| thread.join().expect("the message is above").err()).collect()
+        });
+        if let Some(reason) = skipped.first() {
+            return eprintln!("skipped: {reason}");
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_starts_while_another_works_does_not_wait_for_long() {
+    let stage = or_skip!(stage_of(2));
+    let slow = stage.start_with("WORKER_HANG_AT", "read");
+    slow.note("WORKER_HANG_AT");
+    let start = std::time::Instant::now();
+    let other = stage.start();
+    let claimed = other.log("Processing dataset: datasets/training/day-01.pkl");
+    // A heartbeat comes each third of the lease; that it comes is the sign of life.
+    assert!(claimed - start < Duration::from_millis(900), "{:?}", claimed - start);
+}
