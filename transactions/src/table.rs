@@ -376,6 +376,14 @@ impl Index {
         (0..self.len()).map_while(|row| self.get(row))
     }
 
+    /// The labels, unless they are kept as start and step.
+    pub fn values(&self) -> Option<&[i64]> {
+        match &self.labels {
+            Labels::Even { .. } => None,
+            Labels::Values(values) => Some(values),
+        }
+    }
+
     /// Start and step, if the labels are kept as such.
     pub fn start_and_step(&self) -> Option<(i64, i64)> {
         match self.labels {

@@ -455,7 +455,7 @@ impl State {
     }
 
     fn set_items(&mut self, items: &[Item]) -> Result<(), PickleError> {
-        if items.len() % 2 != 0 {
+        if !items.len().is_multiple_of(2) {
             return Err(damaged("it has a key without a value"));
         }
         self.heap.charge(items.len() as u64 * ITEM_COST)?;

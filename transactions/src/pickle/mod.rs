@@ -18,6 +18,7 @@ mod tests;
 
 pub use decode::decode;
 pub use encode::encode;
+pub(crate) use encode::{blob, blob_head, int};
 pub use error::{Fault, PickleError};
 
 /// How deep values may be nested in what [`decode`] returns, and in what [`encode`] takes without danger.

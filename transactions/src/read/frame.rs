@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
     fn block_rows(&mut self, values: Item) -> Result<(Element, Vec<Row>), ContentError> {
         let array = self.array(values).ok_or_else(|| ContentError::damaged("a block is no array"))?;
         let array = self.arrays.rows(array).map_err(|error| ContentError::Damaged(error.fault().to_string()))?;
-        array.to_ns();
+        array.convert_to_ns();
         Ok((array.element, std::mem::take(&mut array.rows)))
     }
 

@@ -76,7 +76,7 @@ impl Arrays {
     }
 
     /// `_frombuffer(elements, dtype, shape, order)`.
-    fn from_buffer(&mut self, heap: &mut Heap, source: &mut Source, args: Item) -> Result<Item, PickleError> {
+    fn shape_buffer(&mut self, heap: &mut Heap, source: &mut Source, args: Item) -> Result<Item, PickleError> {
         const WRONG: &str = "an array in a buffer is none of numbers";
         let Some(&[Item::Payload(payload), dtype, shape, order]) = heap.tuple(args) else {
             return Err(damaged(WRONG));
@@ -177,7 +177,7 @@ impl Host for Arrays {
         let heap = &mut state.heap;
         match heap.global(callable) {
             Some((module, "_frombuffer")) if is_core(module, "numeric") => {
-                self.from_buffer(heap, source, args).map(Some)
+                self.shape_buffer(heap, source, args).map(Some)
             }
             Some((module, "scalar")) if is_core(module, "multiarray") => Ok(scalar(heap, args)),
             _ => Ok(None),

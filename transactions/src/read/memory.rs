@@ -53,9 +53,8 @@ pub(crate) fn read_words<T: Word>(source: &mut Source, words: &mut Vec<T>, count
     let length = words.len();
     let room = words.spare_capacity_mut().get_mut(..count).ok_or(PickleError::new(0, Fault::TooLarge))?;
     // SAFETY: the same memory as bytes, which have no alignment and, being maybe uninitialised, no invalid values.
-    let bytes = unsafe {
-        std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<MaybeUninit<u8>>(), size_of_val(room))
-    };
+    let bytes =
+        unsafe { std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<MaybeUninit<u8>>(), size_of_val(room)) };
     source.read_into(bytes)?;
     // SAFETY: the source has filled all of the first `count` words, and any bytes are a `Word`.
     unsafe { words.set_len(length + count) };

@@ -149,7 +149,7 @@ impl Rows {
     }
 
     /// Datetimes in ns, if they are not yet: multiplies in place. A value beyond 64 bits becomes the row's defect.
-    pub(crate) fn to_ns(&mut self) {
+    pub(crate) fn convert_to_ns(&mut self) {
         let unit_ns = std::mem::replace(&mut self.unit_ns, 1);
         if unit_ns == 1 {
             return;

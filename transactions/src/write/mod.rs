@@ -1,0 +1,88 @@
+//! Writing a table: the pickle that pandas 2.2 loads as the same DataFrame, published whole.
+
+mod emitter;
+mod frame;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use thiserror::Error;
+
+use crate::table::Table;
+
+/// Writes a table to a file as `DataFrame.to_pickle` would, in protocol 4. The same table gives the same bytes.
+///
+/// The file appears whole or not at all: it is written beside its place, synced, and renamed; then the directory is
+/// synced. A file that is there already is replaced.
+///
+/// # Errors
+/// When the file cannot be written; what was there before is then still there.
+pub fn write(path: &Path, table: &Table) -> Result<(), WriteError> {
+    let temporary = temporary_beside(path);
+    let written = write_temporary(&temporary, table).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // What is left of a failed attempt is of no use; that it cannot be removed adds nothing to the first error.
+        let _ = fs::remove_file(&temporary);
+    }
+    let synced = written.and_then(|()| File::open(directory_of(path))?.sync_all());
+    synced.map_err(|source| WriteError { path: path.to_owned(), source })
+}
+
+/// The bytes that [`write`] puts into a file.
+pub fn to_bytes(table: &Table) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A vector takes all that is written to it.
+    let _: io::Result<()> = frame::write(&mut bytes, table);
+    bytes
+}
+
+/// Writes the same bytes to anywhere, in pieces of 64 KiB and more.
+///
+/// # Errors
+/// When the writer has one.
+pub fn write_to(mut out: impl Write, table: &Table) -> io::Result<()> {
+    frame::write(&mut out, table)
+}
+
+/// Why a table could not be written.
+#[derive(Debug, Error)]
+#[error("failed to write `{}`: {source}", path.display())]
+pub struct WriteError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl WriteError {
+    /// The file that was to be written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why it was not.
+    pub fn io_error(&self) -> &io::Error {
+        &self.source
+    }
+}
+
+fn write_temporary(path: &Path, table: &Table) -> io::Result<()> {
+    let file = File::create_new(path)?;
+    let mut out = BufWriter::with_capacity(256 << 10, file);
+    frame::write(&mut out, table)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+}
+
+/// A name in the same directory that no other writer takes, in this process or another.
+fn temporary_beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
