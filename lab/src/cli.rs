@@ -73,6 +73,7 @@ pub struct Which {
 /// Where it stands, and how to get hold of it.
 #[derive(Debug, Clone, Args)]
 pub struct Where {
+    /// Which lab.
     #[command(flatten)]
     pub which: Which,
     /// Where the lab stands.
@@ -81,6 +82,7 @@ pub struct Where {
     /// The same as `--target gke`.
     #[arg(long, conflicts_with = "target")]
     gke: bool,
+    /// How long to wait for somebody else.
     #[command(flatten)]
     pub patience: Patience,
 }
@@ -104,8 +106,10 @@ pub struct Redis {
 /// Options of `up`.
 #[derive(Debug, Clone, Args)]
 pub struct Up {
+    /// Where the lab stands.
     #[command(flatten)]
     pub place: Where,
+    /// Which Redis.
     #[command(flatten)]
     pub redis: Redis,
     /// The port of Redis on 127.0.0.1 [default: any free one].
@@ -124,8 +128,10 @@ pub struct Runs {
 /// Options of `e2e`.
 #[derive(Debug, Clone, Args)]
 pub struct E2e {
+    /// The lab to run in.
     #[command(flatten)]
     pub up: Up,
+    /// Where the records are.
     #[command(flatten)]
     pub runs: Runs,
     /// Your own datasets: DIR/training/*.pkl and DIR/testing/test_dataset.pkl [default: generated days].
@@ -177,8 +183,10 @@ pub struct E2e {
 /// Options of `logs`.
 #[derive(Debug, Clone, Args)]
 pub struct Logs {
+    /// Which lab.
     #[command(flatten)]
     pub which: Which,
+    /// Where the records are.
     #[command(flatten)]
     pub runs: Runs,
     /// The run: its ID or its directory [default: the lab's last one].
@@ -197,8 +205,10 @@ pub struct Logs {
 /// Options of `down`.
 #[derive(Debug, Clone, Args)]
 pub struct Down {
+    /// Which lab.
     #[command(flatten)]
     pub which: Which,
+    /// How long to wait for somebody else.
     #[command(flatten)]
     pub patience: Patience,
 }
@@ -206,8 +216,10 @@ pub struct Down {
 /// Options of `doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct Doctor {
+    /// Which Redis.
     #[command(flatten)]
     pub redis: Redis,
+    /// Where the records are.
     #[command(flatten)]
     pub runs: Runs,
     /// The worker's program [default: `worker` beside this program].
@@ -229,6 +241,7 @@ pub struct Explain {
 /// Options of `gc`.
 #[derive(Debug, Clone, Args)]
 pub struct Gc {
+    /// Where the records are.
     #[command(flatten)]
     pub runs: Runs,
     /// Remove all records but the newest N, too.

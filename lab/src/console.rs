@@ -215,7 +215,8 @@ mod tests {
     /// Words that end in y and s have plurals of their own.
     #[test]
     fn plurals_read_well() {
-        let read: Vec<_> = ["file", "entry", "training day", "process"].into_iter().map(|noun| plural(2, noun)).collect();
+        let read: Vec<_> =
+            ["file", "entry", "training day", "process"].into_iter().map(|noun| plural(2, noun)).collect();
         assert_eq!(read, ["2 files", "2 entries", "2 training days", "2 processes"]);
         assert_eq!(plural(1, "entry"), "1 entry");
     }

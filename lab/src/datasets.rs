@@ -96,7 +96,8 @@ fn list(root: &Path) -> Result<Vec<DatasetFile>, DatasetsError> {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "pkl") && path.is_file() {
             let name = path.file_name().and_then(|name| name.to_str());
-            let name = name.ok_or_else(|| missing(&path, "has a name that is not UTF-8, which the queue cannot hold"))?;
+            let name =
+                name.ok_or_else(|| missing(&path, "has a name that is not UTF-8, which the queue cannot hold"))?;
             files.push(file(format!("datasets/{TRAINING}/{name}"), &path)?);
         }
     }
@@ -169,7 +170,7 @@ impl Explain for DatasetsError {
         Exit::Preflight
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         match self {
             Self::Missing { .. } => "datasets-missing",
             Self::Simulator(_) => "datasets-not-generated",
@@ -180,10 +181,13 @@ impl Explain for DatasetsError {
     fn remedy(&self) -> String {
         match self {
             Self::Missing { .. } => {
-                "--datasets wants DIR/training/*.pkl and DIR/testing/test_dataset.pkl; without it, days are generated".into()
+                "--datasets wants DIR/training/*.pkl and DIR/testing/test_dataset.pkl; without it, days are generated"
+                    .into()
             }
             Self::Simulator(_) => format!("--days takes 1 to {DAYS_MAX}"),
-            Self::Io(_) => "make the cache directory writable and give it room, or set XDG_CACHE_HOME to another".into(),
+            Self::Io(_) => {
+                "make the cache directory writable and give it room, or set XDG_CACHE_HOME to another".into()
+            }
         }
     }
 }
@@ -204,7 +208,10 @@ mod tests {
     #[test]
     fn the_tutorials_layout_is_listed_in_the_order_of_names() {
         let dir = tempfile::tempdir().unwrap();
-        lay_out(dir.path(), &["training/b.pkl", "training/a.pkl", "training/a.txt", "testing/test_dataset.pkl", "testing/x.pkl"]);
+        lay_out(
+            dir.path(),
+            &["training/b.pkl", "training/a.pkl", "training/a.txt", "testing/test_dataset.pkl", "testing/x.pkl"],
+        );
         let paths: Vec<_> = list(dir.path()).unwrap().into_iter().map(|file| file.path).collect();
         assert_eq!(paths, ["datasets/training/a.pkl", "datasets/training/b.pkl", "datasets/testing/test_dataset.pkl"]);
     }
@@ -213,7 +220,8 @@ mod tests {
     #[test]
     fn a_directory_in_another_layout_is_refused_by_what_it_lacks() {
         let dir = tempfile::tempdir().unwrap();
-        let complaint = |root: &Path| list(root).unwrap_err().to_string().replace(&dir.path().display().to_string(), "DIR");
+        let complaint =
+            |root: &Path| list(root).unwrap_err().to_string().replace(&dir.path().display().to_string(), "DIR");
         assert!(complaint(dir.path()).starts_with("failed to find the datasets: `DIR/training` cannot be listed"));
         lay_out(dir.path(), &["training/readme"]);
         assert_eq!(complaint(dir.path()), "failed to find the datasets: `DIR/training` holds no `.pkl` file");

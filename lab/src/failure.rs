@@ -48,7 +48,7 @@ pub trait Explain: std::error::Error {
     /// The exit code that it leads to.
     fn exit(&self) -> Exit;
     /// A name for the cause, kebab-case, stable: what a script would match on.
-    fn cause(&self) -> &'static str;
+    fn cause_name(&self) -> &'static str;
     /// What to do, in the imperative; empty where nothing helps.
     fn remedy(&self) -> String;
 }
@@ -71,12 +71,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl<E: Explain> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self {
-            exit: error.exit(),
-            cause: Explain::cause(&error).into(),
-            error: error.to_string(),
-            remedy: error.remedy(),
-        }
+        Self { exit: error.exit(), cause: error.cause_name().into(), error: error.to_string(), remedy: error.remedy() }
     }
 }
 
@@ -105,7 +100,7 @@ impl Explain for crate::record::RecordError {
         Exit::Lab
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         "record-unwritable"
     }
 

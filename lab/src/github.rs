@@ -19,7 +19,9 @@ pub fn report(ending: &Ending<'_>, console: &Console) {
     }
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return };
     let steps = ending.evidence.record().steps().unwrap_or_default();
-    let append = || std::fs::OpenOptions::new().create(true).append(true).open(&path)?.write_all(summary(ending, &steps).as_bytes());
+    let append = || {
+        std::fs::OpenOptions::new().create(true).append(true).open(&path)?.write_all(summary(ending, &steps).as_bytes())
+    };
     if let Err(error) = append() {
         eprintln!("warning: failed to append to the job summary `{}`: {error}", path.display());
     }
@@ -29,7 +31,12 @@ fn annotations(ending: &Ending<'_>) -> String {
     let mut text = String::new();
     if let Some(failed) = ending.failed {
         let place = ending.place("steps.jsonl", None);
-        text += &annotation(&place, None, &failed.failure.cause, &format!("{}\nremedy: {}", failed.failure.error, failed.failure.remedy));
+        text += &annotation(
+            &place,
+            None,
+            &failed.failure.cause,
+            &format!("{}\nremedy: {}", failed.failure.error, failed.failure.remedy),
+        );
     }
     for finding in ending.findings() {
         let message = format!("{}\nremedy: {}", finding.message, finding.remedy);
@@ -55,7 +62,10 @@ fn property(text: &str) -> String {
 fn summary(ending: &Ending<'_>, steps: &[StepLine]) -> String {
     let sign = if ending.exit() == Exit::Green { "✅" } else { "❌" };
     let target = &ending.evidence.summary().target;
-    let mut text = format!("### {sign} batch-ML lab on `{target}`: {}\n\n| step | seconds | |\n|---|---:|---|\n", ending.headline());
+    let mut text = format!(
+        "### {sign} batch-ML lab on `{target}`: {}\n\n| step | seconds | |\n|---|---:|---|\n",
+        ending.headline()
+    );
     for step in steps {
         let what = step.error.as_ref().map_or(step.detail.clone(), |error| format!("**{error}**"));
         // Writing to a string cannot fail.
@@ -63,7 +73,11 @@ fn summary(ending: &Ending<'_>, steps: &[StepLine]) -> String {
     }
     for finding in ending.findings() {
         let place = ending.place(&finding.file, finding.line);
-        let _ = writeln!(text, "\n- **{}** ({}): {} `{place}`\n  {}", finding.cause, finding.judge, finding.message, finding.remedy);
+        let _ = writeln!(
+            text,
+            "\n- **{}** ({}): {} `{place}`\n  {}",
+            finding.cause, finding.judge, finding.message, finding.remedy
+        );
     }
     let _ = writeln!(text, "\nrecord: `{}`, {}\n", ending.place("", None), ending.evidence.versions());
     text

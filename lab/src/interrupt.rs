@@ -61,7 +61,7 @@ impl Explain for Interrupted {
         Exit::Signal(self.0)
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         "interrupted"
     }
 

@@ -75,7 +75,7 @@ impl Explain for JudgeError {
         }
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "judge-missing",
             Self::Failed { .. } | Self::NoVerdict(_) => "judge-failed",
@@ -84,7 +84,9 @@ impl Explain for JudgeError {
 
     fn remedy(&self) -> String {
         match self {
-            Self::NotFound { .. } => "start the lab by `cargo xtask e2e`, which builds the judge, or name one with --judge",
+            Self::NotFound { .. } => {
+                "start the lab by `cargo xtask e2e`, which builds the judge, or name one with --judge"
+            }
             Self::Failed { .. } | Self::NoVerdict(_) => "judge the record by hand, and see what the program says",
         }
         .into()

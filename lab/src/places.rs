@@ -63,7 +63,7 @@ impl Explain for PlacesError {
         Exit::Preflight
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         "no-home"
     }
 

@@ -130,7 +130,9 @@ fn describe<T>(found: &Result<T>, words: impl Fn(&T) -> String) -> Result<String
 fn describe_redis(redis: &Result<Redis>) -> Result<String> {
     match redis {
         Ok(redis) => Ok(format!("{} ({}, {})", redis.version, redis.path.display(), redis.origin)),
-        Err(failure) if failure.cause == NOT_FETCHED => Ok("not on this machine; the distribution's will be fetched into the cache".into()),
+        Err(failure) if failure.cause == NOT_FETCHED => {
+            Ok("not on this machine; the distribution's will be fetched into the cache".into())
+        }
         Err(failure) => Err(failure.clone()),
     }
 }
@@ -158,20 +160,12 @@ fn writable(what: &'static str, path: &Path, variable: &'static str) -> Result<S
     Ok(format!("{}, {} free", path.display(), size(free)))
 }
 
-/// What labs that nobody holds have left behind: each in a few words, with its name.
-pub fn leftovers(places: &Places) -> Vec<(String, String)> {
-    let labs = crate::state::LabDir::all(places);
-    let left = labs.iter().filter_map(|lab| crate::command::gc::what_is_left(lab).map(|what| (lab.name().to_owned(), what.to_owned())));
-    left.collect()
-}
-
-
 impl Explain for DirectoryError {
     fn exit(&self) -> Exit {
         Exit::Preflight
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         match self {
             Self::Unwritable { .. } => "directory-unwritable",
             Self::Full { .. } => "disk-full",
@@ -180,7 +174,9 @@ impl Explain for DirectoryError {
 
     fn remedy(&self) -> String {
         match self {
-            Self::Unwritable { path, variable, .. } => format!("mkdir -p {0} && chmod u+rwx {0}, or set {variable} to another", path.display()),
+            Self::Unwritable { path, variable, .. } => {
+                format!("mkdir -p {0} && chmod u+rwx {0}, or set {variable} to another", path.display())
+            }
             Self::Full { .. } => "make room; `cargo xtask lab gc --keep-runs 5` removes old records".into(),
         }
     }

@@ -128,7 +128,10 @@ pub fn marked_below(root: &Path) -> Vec<(Identity, PathBuf)> {
         let lab = variables.find_map(|variable| variable.strip_prefix(prefix.as_bytes()))?;
         Some(PathBuf::from(OsStr::from_bytes(lab))).filter(|lab| lab.starts_with(root))
     };
-    pids().filter_map(|pid| Some((pid, lab_of(pid)?))).filter_map(|(pid, lab)| Some((Identity::of(pid)?, lab))).collect()
+    pids()
+        .filter_map(|pid| Some((pid, lab_of(pid)?)))
+        .filter_map(|(pid, lab)| Some((Identity::of(pid)?, lab)))
+        .collect()
 }
 
 /// What this process is to the system, for others to find it by.

@@ -59,7 +59,11 @@ impl<'a> Announced<'a> {
         self.finished = true;
         self.spinner = None;
         let seconds = self.start.elapsed().as_secs_f64();
-        let text = if failure.is_some() { format!("FAILED after {seconds:.2}s") } else { format!("{detail} in {seconds:.2}s") };
+        let text = if failure.is_some() {
+            format!("FAILED after {seconds:.2}s")
+        } else {
+            format!("{detail} in {seconds:.2}s")
+        };
         self.console.line(tone, self.verb, &text);
         let line = StepLine {
             name: self.name.into(),

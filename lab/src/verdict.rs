@@ -96,7 +96,11 @@ impl Ending<'_> {
         }
         if let Some(name) = self.kept {
             let name = if name == crate::cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
-            console.result(Tone::Note, "Kept", &format!("the lab is still up; look: cargo xtask lab status{name}; cargo xtask lab logs{name}"));
+            console.result(
+                Tone::Note,
+                "Kept",
+                &format!("the lab is still up; look: cargo xtask lab status{name}; cargo xtask lab logs{name}"),
+            );
             console.result(Tone::Note, "Clean", &format!("cargo xtask lab down{name}"));
         }
         console.json(&VerdictLine {
@@ -115,7 +119,9 @@ impl Ending<'_> {
         let step = self.failed.map_or_else(String::new, |failed| format!(" in step {}", failed.step));
         match (self.cause(), self.verdict) {
             (Some(cause), _) => format!("{}: {cause}{step}", self.word()),
-            (None, Ok(verdict)) => format!("{}: {} heard, no objection", self.word(), plural(verdict.judges.len(), "judge")),
+            (None, Ok(verdict)) => {
+                format!("{}: {} heard, no objection", self.word(), plural(verdict.judges.len(), "judge"))
+            }
             (None, Err(_)) => self.word().into(),
         }
     }

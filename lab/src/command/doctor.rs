@@ -45,7 +45,7 @@ pub fn run(arguments: &cli::Doctor, console: &Console) -> Result<Exit> {
         }
         console.json(&Line { event: "check", check: check.name, ok, found, remedy });
     }
-    for (name, what) in preflight::leftovers(&places) {
+    for (name, what) in super::gc::leftovers(&places) {
         let found = format!("lab `{name}`: {what}");
         console.result(Tone::Note, "leftover", &found);
         console.result(Tone::Note, "remedy", "cargo xtask lab gc");

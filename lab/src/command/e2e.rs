@@ -117,7 +117,7 @@ impl Explain for NoImages {
         Exit::Preflight
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         "worker-missing"
     }
 

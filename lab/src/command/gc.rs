@@ -10,7 +10,6 @@ use crate::console::{Console, Tone, plural};
 use crate::evidence;
 use crate::failure::{Exit, Result};
 use crate::places::Places;
-use crate::preflight::leftovers;
 use crate::process::marked_below;
 use crate::redis_server::Server;
 use crate::state::{Holder, LabDir, Lock, Phase, StateError};
@@ -49,8 +48,13 @@ pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
     Ok(Exit::Green)
 }
 
+/// What labs that nobody holds have left behind: each one's name, and what it is in a few words.
+pub fn leftovers(places: &Places) -> Vec<(String, &'static str)> {
+    LabDir::all(places).iter().filter_map(|lab| Some((lab.name().to_owned(), what_is_left(lab)?))).collect()
+}
+
 /// What a dead lab has left, in a few words; `None` for one that stands or that somebody works on.
-pub fn what_is_left(lab: &LabDir) -> Option<&'static str> {
+fn what_is_left(lab: &LabDir) -> Option<&'static str> {
     if Holder::of(lab).is_some() {
         return None;
     }

@@ -35,11 +35,10 @@ pub fn run(arguments: &cli::Logs, console: &Console) -> Result<Exit> {
     let places = Places::find(arguments.runs.runs.as_deref())?;
     let lab = LabDir::of(&places, &arguments.which.name);
     // The living server's log is newer than any record's copy.
-    if arguments.redis && arguments.run.is_none() {
-        if let Ok(log) = fs_err::read(lab.redis().join("redis.log")) {
-            show(console, "redis.log", &String::from_utf8_lossy(&log), false);
-            return Ok(Exit::Green);
-        }
+    let living = (arguments.redis && arguments.run.is_none()).then(|| fs_err::read(lab.redis().join("redis.log")));
+    if let Some(Ok(log)) = living {
+        show(console, "redis.log", &String::from_utf8_lossy(&log), false);
+        return Ok(Exit::Green);
     }
     let record = find(arguments, &places, &lab)?;
     console.line(Tone::Note, "Record", &record.dir().display().to_string());
@@ -90,7 +89,7 @@ impl Explain for LogsError {
         Exit::Lab
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         "no-run"
     }
 

@@ -68,7 +68,18 @@ fn look(lab: &LabDir) -> Result<Status> {
     let Some(state) = state else {
         let (target, since, redis, share, queue, last_run) = Default::default();
         let there = if lab.path().exists() && holder.is_none() { "partial" } else { "down" };
-        return Ok(Status { event: "status", name, state: there, target, since, redis, share, queue, holder, last_run });
+        return Ok(Status {
+            event: "status",
+            name,
+            state: there,
+            target,
+            since,
+            redis,
+            share,
+            queue,
+            holder,
+            last_run,
+        });
     };
     let redis = state.redis.as_ref().map(|redis| look_at_redis(redis, lab));
     let serves = redis.as_ref().is_some_and(|redis| redis.serves);
@@ -134,7 +145,11 @@ impl Status {
             console.result(Tone::Good, "Share", &format!("{path}, {}, {}", plural(*files, "file"), size(*bytes)));
         }
         if let Some(Queue { waiting, processing, failed }) = &self.queue {
-            console.result(Tone::Good, "Queue", &format!("{waiting} waiting, {processing} processing, {failed} set aside"));
+            console.result(
+                Tone::Good,
+                "Queue",
+                &format!("{waiting} waiting, {processing} processing, {failed} set aside"),
+            );
         }
         if let Some(holder) = &self.holder {
             console.result(Tone::Note, "Lock", &holder.to_string());

@@ -60,7 +60,13 @@ pub fn preflight(needs: &Needs<'_>, console: &Console) -> Result<preflight::Foun
 ///
 /// # Errors
 /// When somebody else has it, or its state cannot be used.
-pub fn open<'a>(target: Target, arguments: &cli::Up, places: &Places, redis: Program, console: &'a Console) -> Result<Box<dyn Site + 'a>> {
+pub fn open<'a>(
+    target: Target,
+    arguments: &cli::Up,
+    places: &Places,
+    redis: Program,
+    console: &'a Console,
+) -> Result<Box<dyn Site + 'a>> {
     let lab = LabDir::of(places, &arguments.place.which.name);
     let lock = Lock::take(&lab, arguments.place.patience.lock_wait(), console)?;
     match target {

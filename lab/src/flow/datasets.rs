@@ -37,14 +37,16 @@ fn run(context: &mut Context<'_>) -> Result<String> {
         }
     }
     run.items = inputs.iter().map(|file| file.path.clone()).filter(|path| is_training(path)).collect();
-    let worker = order.worker.as_input().map_err(|source| FlowError::Share { path: order.worker.name().into(), source })?;
+    let worker =
+        order.worker.as_input().map_err(|source| FlowError::Share { path: order.worker.name().into(), source })?;
     let datasets = order.datasets.as_record();
     run.record.set_inputs(&Inputs { datasets, files: inputs, worker, seed: order.worker_seed })?;
     let made = match &order.datasets {
         Source::Generated { seed, .. } => format!("generated from seed {seed}"),
         Source::Directory(path) => format!("from {}", path.display()),
     };
-    let cleared = if cleared > 0 { format!("; {} of an earlier run removed", plural(cleared, "file")) } else { String::new() };
+    let cleared =
+        if cleared > 0 { format!("; {} of an earlier run removed", plural(cleared, "file")) } else { String::new() };
     let days = plural(run.items.len(), "training day");
     Ok(format!("{days} and the test set {made}, {}, digests verified{cleared}", size(total_bytes)))
 }

@@ -48,7 +48,9 @@ pub enum FlowError {
         stderr: String,
     },
     /// The Job failed.
-    #[error("failed to finish Job `{job}`: it failed with reason {reason} after {runs}; {last}; its standard error ends with: {stderr}")]
+    #[error(
+        "failed to finish Job `{job}`: it failed with reason {reason} after {runs}; {last}; its standard error ends with: {stderr}"
+    )]
     JobFailed {
         /// The Job.
         job: String,
@@ -72,7 +74,9 @@ pub enum FlowError {
         last_seen: String,
     },
     /// An item is claimed by nobody who lives, and nobody gives it back.
-    #[error("failed to finish the queue: `{item}` has been in `datasets:processing` for {idle_s} s without a lease, and no worker gives it back; {claimer}; last seen: {last_seen}")]
+    #[error(
+        "failed to finish the queue: `{item}` has been in `datasets:processing` for {idle_s} s without a lease, and no worker gives it back; {claimer}; last seen: {last_seen}"
+    )]
     Livelock {
         /// The item.
         item: String,
@@ -84,7 +88,9 @@ pub enum FlowError {
         last_seen: String,
     },
     /// The worker was to be taken away in the middle of a dataset, and was too fast.
-    #[error("failed to take the worker away: it was through with {done} before it could be caught in the middle of one")]
+    #[error(
+        "failed to take the worker away: it was through with {done} before it could be caught in the middle of one"
+    )]
     PreemptMissed {
         /// How many datasets, in words.
         done: String,
@@ -99,7 +105,7 @@ impl Explain for FlowError {
         Exit::Flow
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         match self {
             Self::Copy { .. } => "copy-failed",
             Self::CopyDamaged { .. } => "copy-damaged",
@@ -116,7 +122,9 @@ impl Explain for FlowError {
 
     fn remedy(&self) -> String {
         match self {
-            Self::Copy { .. } | Self::Share { .. } => "make the share writable and give it room: `cargo xtask lab doctor`",
+            Self::Copy { .. } | Self::Share { .. } => {
+                "make the share writable and give it room: `cargo xtask lab doctor`"
+            }
             Self::CopyDamaged { .. } => "look who else writes there, and at the disk",
             Self::Queue { .. } => "read Redis's log: `cargo xtask lab logs --redis`",
             Self::NotStarted { .. } => "try the worker's command line by hand",

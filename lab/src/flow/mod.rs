@@ -2,8 +2,8 @@
 //!
 //! What differs between targets is decided where this list is built and behind [`Site`]; no step asks where it is.
 
-mod clean_up;
 mod claim;
+mod clean_up;
 mod datasets;
 mod environment;
 pub mod error;
@@ -224,7 +224,9 @@ mod tests {
         assert_eq!(names.join(" "), expected);
         let typed: Vec<_> = Target::Local.commands().iter().map(|commands| commands.step).collect();
         assert_eq!(typed, names);
-        let order = |step: &Step| [Phase::Up, Phase::Run, Phase::Evidence, Phase::Down].iter().position(|phase| *phase == step.phase);
+        let order = |step: &Step| {
+            [Phase::Up, Phase::Run, Phase::Evidence, Phase::Down].iter().position(|phase| *phase == step.phase)
+        };
         assert!(TUTORIAL.is_sorted_by_key(order), "a phase is a stretch of the list");
         assert!(TUTORIAL.iter().all(|step| step.verb.len() <= 12 && !step.tutorial.is_empty()));
     }

@@ -17,6 +17,7 @@ fn run(context: &mut Context<'_>) -> Result<String> {
     let Ok(report) = run.record.report() else { return Ok("none: the worker left no report.txt".into()) };
     let entries = report.lines().filter(|line| line.starts_with("Training dataset: ")).count();
     let accuracy = report.lines().rev().find_map(|line| line.strip_prefix("Accuracy on testing data: "));
-    let accuracy = accuracy.map_or_else(String::new, |value| format!(", the last one with accuracy {value} on testing data"));
+    let accuracy =
+        accuracy.map_or_else(String::new, |value| format!(", the last one with accuracy {value} on testing data"));
     Ok(plural(entries, "entry") + &accuracy)
 }

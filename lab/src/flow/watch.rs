@@ -16,7 +16,8 @@ use crate::record::{ContainerRun, Job, Stream};
 use crate::target::RunningJob;
 use crate::{interrupt, wait};
 
-pub(super) const STEP: Step = Step { name: "watch", verb: "Watch", phase: Phase::Run, tutorial: "kubectl get pods --watch", run };
+pub(super) const STEP: Step =
+    Step { name: "watch", verb: "Watch", phase: Phase::Run, tutorial: "kubectl get pods --watch", run };
 
 /// Time between two looks; the Job's own news come at once.
 const POLL: Duration = Duration::from_millis(10);
@@ -83,7 +84,8 @@ impl<'a, 'b> Watch<'a, 'b> {
         self.bar.set(done as u64);
         self.bar.say(self.last_seen(book, phases, glance));
         let now = self.start.elapsed();
-        let sight = Sight { now, processing: &glance.processing, somebody_runs: !running.is_empty(), busy_with: &busy_with };
+        let sight =
+            Sight { now, processing: &glance.processing, somebody_runs: !running.is_empty(), busy_with: &busy_with };
         if let Some(stuck) = self.livelock.observe(&sight) {
             let (claimer, last_seen) = (self.claimer(book, &stuck.item), self.last_seen(book, phases, glance));
             let idle_s = stuck.idle.as_secs();
@@ -92,7 +94,9 @@ impl<'a, 'b> Watch<'a, 'b> {
         let limit = wait::scaled(self.run.order.job_limit);
         if now >= limit {
             let last_seen = self.last_seen(book, phases, glance);
-            return Err(FlowError::JobTimeout { job: book.name.clone(), limit_s: limit.as_secs_f64(), last_seen }.into());
+            return Err(
+                FlowError::JobTimeout { job: book.name.clone(), limit_s: limit.as_secs_f64(), last_seen }.into()
+            );
         }
         Ok(())
     }
@@ -101,7 +105,8 @@ impl<'a, 'b> Watch<'a, 'b> {
     /// has something to lose.
     fn preempt(&mut self, job: &dyn RunningJob, book: &Job, connection: &mut redis::Connection) -> Result<()> {
         let Some(preempt) = self.preempt else { return Ok(()) };
-        let newest = book.pods.len().checked_sub(1).zip(book.pods.last().and_then(|pod| pod.containers.len().checked_sub(1)));
+        let newest =
+            book.pods.len().checked_sub(1).zip(book.pods.last().and_then(|pod| pod.containers.len().checked_sub(1)));
         let Some(log) = newest.and_then(|(pod, run)| self.logs.of(pod, run)) else { return Ok(()) };
         let Some(item) = log.busy_with() else { return Ok(()) };
         if log.taken.len() < 2.min(self.run.items.len()) {
@@ -132,7 +137,8 @@ impl<'a, 'b> Watch<'a, 'b> {
 
     fn failed(&self, book: &Job) -> Failure {
         let reason = book.reason.clone().unwrap_or_else(|| "Failed".into());
-        let runs: Vec<_> = book.pods.iter().flat_map(|pod| (0..).zip(&pod.containers).map(move |run| (pod, run))).collect();
+        let runs: Vec<_> =
+            book.pods.iter().flat_map(|pod| (0..).zip(&pod.containers).map(move |run| (pod, run))).collect();
         // The run that decided it is the last one that ended by itself.
         let (last, stderr) = match runs.iter().rev().find(|(_, (_, run))| run.exit_code.is_some_and(|code| code != 0)) {
             Some((pod, (number, run))) => (ended(&pod.name, run), self.stderr(&pod.name, *number)),

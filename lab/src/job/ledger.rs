@@ -57,7 +57,12 @@ impl Ledger {
     }
 
     pub(super) fn not_started(&mut self, pod: usize, why: &str) {
-        self.pod_event(pod, "Warning", "Failed", format!("Error: failed to start container \"{}\": {why}", self.job.name));
+        self.pod_event(
+            pod,
+            "Warning",
+            "Failed",
+            format!("Error: failed to start container \"{}\": {why}", self.job.name),
+        );
         self.end(pod, None);
     }
 

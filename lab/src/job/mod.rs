@@ -10,9 +10,9 @@
 
 mod backoff;
 mod container;
+mod ledger;
 mod pod;
 pub mod program;
-mod ledger;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -122,7 +122,8 @@ impl Job {
             slots_left: slots as usize,
             version: 0,
         };
-        let shared = Arc::new(Shared { spec, record: record.clone(), state: Mutex::new(state), changed: Condvar::new() });
+        let shared =
+            Arc::new(Shared { spec, record: record.clone(), state: Mutex::new(state), changed: Condvar::new() });
         let slot = |_| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || pod::run_slot(&shared))
@@ -163,12 +164,15 @@ impl Job {
     /// Those of `is_the_moment`.
     pub fn preempt(&self, signal: Signal, is_the_moment: &mut dyn FnMut() -> Result<bool>) -> Result<bool> {
         let mut state = self.shared.lock();
-        let Some((index, handle)) = state.pods.iter().enumerate().rev().find_map(|(index, pod)| Some((index, pod.running?))) else {
+        let Some((index, handle)) =
+            state.pods.iter().enumerate().rev().find_map(|(index, pod)| Some((index, pod.running?)))
+        else {
             return Ok(false);
         };
         handle.pause(true);
         let moment = is_the_moment();
-        if matches!(moment, Ok(true)) {
+        let taken = matches!(moment, Ok(true));
+        if taken {
             state.pods[index].lost = signal == Signal::TERM;
             state.ledger.preempted(index, signal);
             if signal == Signal::KILL {

@@ -137,7 +137,7 @@ impl Explain for ProgramError {
         Exit::Preflight
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         "worker-missing"
     }
 

@@ -130,7 +130,8 @@ fn quote(word: &str) -> String {
 
 fn run(command: &mut Command) -> Result<(), RedisError> {
     let line = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().map_err(|error| RedisError::Fetch(format!("`{line}`: {error}")))?;
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|error| RedisError::Fetch(format!("`{line}`: {error}")))?;
     if output.status.success() {
         return Ok(());
     }

@@ -166,7 +166,9 @@ fn examine(path: &Path, origin: &'static str) -> Result<Program, RedisError> {
     };
     if !is_new_enough(version) {
         let (major, minor) = VERSION_MIN;
-        return Err(refuse(format!("it is version {version}, and the queue needs {major}.{minor} (for LMOVE) or newer")));
+        return Err(refuse(format!(
+            "it is version {version}, and the queue needs {major}.{minor} (for LMOVE) or newer"
+        )));
     }
     // A relative path would name another program as soon as somebody else reads it.
     Ok(Program { path: crate::places::absolute(path.into()), version: version.into(), origin })
@@ -197,7 +199,11 @@ fn install_command() -> String {
         ("brew", "brew install redis"),
     ];
     let here = MANAGERS.iter().find(|(manager, _)| which::which(manager).is_ok());
-    here.map_or("install Redis 6.2 or newer, then name it: export LAB_REDIS_SERVER=/path/to/redis-server", |(_, command)| command).into()
+    here.map_or(
+        "install Redis 6.2 or newer, then name it: export LAB_REDIS_SERVER=/path/to/redis-server",
+        |(_, command)| command,
+    )
+    .into()
 }
 
 impl Explain for RedisError {
@@ -208,7 +214,7 @@ impl Explain for RedisError {
         }
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         match self {
             Self::NotFound { .. } | Self::Fetch(_) => "redis-missing",
             Self::NotFetched => NOT_FETCHED,
@@ -226,12 +232,20 @@ impl Explain for RedisError {
             Self::NotFound { remedy, .. } => remedy.clone(),
             Self::NotFetched => "`cargo xtask lab up` fetches it".into(),
             Self::NotAServer { .. } => "name a redis-server or valkey-server of version 6.2 or newer".into(),
-            Self::Fetch(_) => "sudo apt-get install redis-server, or name one: export LAB_REDIS_SERVER=/path/to/redis-server".into(),
+            Self::Fetch(_) => {
+                "sudo apt-get install redis-server, or name one: export LAB_REDIS_SERVER=/path/to/redis-server".into()
+            }
             Self::PortTaken { .. } => "leave --redis-port away for a free port, or name another".into(),
-            Self::Died { .. } => "read its log; `cargo xtask lab down` removes its directory, and `up` starts afresh".into(),
-            Self::NoAnswer { .. } => "`cargo xtask lab up` starts it again; `cargo xtask lab logs --redis` shows its log".into(),
+            Self::Died { .. } => {
+                "read its log; `cargo xtask lab down` removes its directory, and `up` starts afresh".into()
+            }
+            Self::NoAnswer { .. } => {
+                "`cargo xtask lab up` starts it again; `cargo xtask lab logs --redis` shows its log".into()
+            }
             Self::Unstoppable { pid } => format!("look what it waits for: cat /proc/{pid}/stack"),
-            Self::Io(_) => "make the lab's directory writable and give it room, or set XDG_STATE_HOME to another".into(),
+            Self::Io(_) => {
+                "make the lab's directory writable and give it room, or set XDG_STATE_HOME to another".into()
+            }
         }
     }
 }
@@ -254,7 +268,9 @@ mod tests {
     /// LMOVE came with 6.2.
     #[test]
     fn a_server_without_lmove_is_too_old() {
-        for (version, enough) in [("6.0.16", false), ("5.0.7", false), ("6.2.0", true), ("7.0.15", true), ("10.1", true)] {
+        for (version, enough) in
+            [("6.0.16", false), ("5.0.7", false), ("6.2.0", true), ("7.0.15", true), ("10.1", true)]
+        {
             assert_eq!(is_new_enough(version), enough, "{version}");
         }
     }

@@ -189,7 +189,11 @@ impl Server {
             }
             self.process.signal(signal);
         }
-        if self.process.wait_gone(scaled(STOP_LIMIT)) { Ok(()) } else { Err(RedisError::Unstoppable { pid: self.process.pid }) }
+        if self.process.wait_gone(scaled(STOP_LIMIT)) {
+            Ok(())
+        } else {
+            Err(RedisError::Unstoppable { pid: self.process.pid })
+        }
     }
 }
 
@@ -217,10 +221,11 @@ fn listener_on(port: u16) -> Option<String> {
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
     let wanted = format!(":{port:04X}");
     // Fields: number, local address, remote address, state (0A listens), queues, timers, retransmits, user, timeout, inode.
-    let inode = table.lines().skip(1).map(|line| line.split_ascii_whitespace().collect::<Vec<_>>()).find_map(|fields| {
-        let listens = fields.get(1)?.ends_with(&wanted) && *fields.get(3)? == "0A";
-        listens.then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
-    })?;
+    let inode =
+        table.lines().skip(1).map(|line| line.split_ascii_whitespace().collect::<Vec<_>>()).find_map(|fields| {
+            let listens = fields.get(1)?.ends_with(&wanted) && *fields.get(3)? == "0A";
+            listens.then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
+        })?;
     let processes = fs::read_dir("/proc").ok()?.flatten();
     processes.into_iter().find_map(|process| {
         let path = process.path();

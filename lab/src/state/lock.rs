@@ -76,7 +76,8 @@ impl Lock {
     pub fn remove(self, lab: &LabDir) -> Result<(), StateError> {
         lab.remove(&self.path)?;
         // Somebody else's lab beside it, or a new one in its place, is a reason to leave the directory, not an error.
-        let emptied = fs::remove_dir(lab.path()).and_then(|()| fs::remove_dir(lab.path().parent().unwrap_or(lab.path())));
+        let emptied =
+            fs::remove_dir(lab.path()).and_then(|()| fs::remove_dir(lab.path().parent().unwrap_or(lab.path())));
         drop(emptied);
         Ok(())
     }
@@ -88,7 +89,9 @@ impl Lock {
         let file = match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
             // The holder has just removed the whole directory: look again.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|error| std::io::Error::other(format!("failed to open `{}`: {error}", path.display())))?,
+            other => {
+                other.map_err(|error| std::io::Error::other(format!("failed to open `{}`: {error}", path.display())))?
+            }
         };
         match file.try_lock() {
             Ok(()) => {}

@@ -195,7 +195,8 @@ impl LabDir {
     /// # Errors
     /// When the file system refuses.
     pub fn remove(&self, entry: &Path) -> Result<(), StateError> {
-        let removed = if entry.is_dir() && !entry.is_symlink() { fs::remove_dir_all(entry) } else { fs::remove_file(entry) };
+        let removed =
+            if entry.is_dir() && !entry.is_symlink() { fs::remove_dir_all(entry) } else { fs::remove_file(entry) };
         match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(self.io(error)),
             _ => Ok(()),
@@ -241,7 +242,7 @@ impl Explain for StateError {
         Exit::Lab
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         match self {
             Self::Io { .. } => "state-unwritable",
             Self::Malformed { .. } | Self::Newer { .. } => "state-damaged",
@@ -255,7 +256,9 @@ impl Explain for StateError {
             Self::Malformed { name, .. } => {
                 format!("`cargo xtask lab down --name {name}` finds what it started without that file; then start anew")
             }
-            Self::Newer { name, .. } => format!("take it down with the lab that made it, or use another --name than `{name}`"),
+            Self::Newer { name, .. } => {
+                format!("take it down with the lab that made it, or use another --name than `{name}`")
+            }
             Self::Locked { .. } => "wait for it, stop it, or use another lab with --name".into(),
         }
     }

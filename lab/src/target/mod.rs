@@ -245,7 +245,7 @@ impl Explain for TargetError {
         Exit::Preflight
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         match self {
             Self::NotThere(_) => "target-missing",
             Self::Elsewhere { .. } => "target-elsewhere",

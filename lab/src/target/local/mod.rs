@@ -159,7 +159,9 @@ impl Site for Local<'_> {
     }
 
     fn redis_log(&self) -> String {
-        fs::read(self.lab.redis().join("redis.log")).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
+        fs::read(self.lab.redis().join("redis.log"))
+            .map(|log| String::from_utf8_lossy(&log).into_owned())
+            .unwrap_or_default()
     }
 
     fn share(&self) -> &dyn Share {
@@ -298,7 +300,7 @@ impl Explain for ShareError {
         Exit::Lab
     }
 
-    fn cause(&self) -> &'static str {
+    fn cause_name(&self) -> &'static str {
         "share-unusable"
     }
 
