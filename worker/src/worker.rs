@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use uuid::Uuid;
-
 use crate::checkpoint::{Checkpoint, Metadata, SCHEMA_VERSION};
 use crate::config::Config;
 use crate::hold::{self, Hold};
@@ -45,7 +43,7 @@ pub enum Outcome {
 /// # Errors
 /// When Redis stays away or the share cannot be used. What was claimed has been released then, if it could be.
 pub fn run(config: &Config) -> Result<Outcome, Failure> {
-    let session = Uuid::new_v4().to_string();
+    let session = new_session()?;
     let server = Server::new(&config.redis_host, config.redis_port, config.redis_retry)?;
     let hold = Hold::default();
     signals::handle(&hold, &server, &session, config)?;
@@ -75,6 +73,14 @@ pub fn run(config: &Config) -> Result<Outcome, Failure> {
     }
     log_line!("Queue empty, exiting");
     Ok(if set_aside == 0 { Outcome::Done } else { Outcome::SetAside(set_aside) })
+}
+
+/// A name that no other session has: a random UUID. Straight from the kernel, for a container need not have a
+/// `/dev/urandom`.
+fn new_session() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
 }
 
 /// A session at work.

@@ -97,7 +97,7 @@ impl Output {
         let name = format!(".{target}.{}.tmp", self.session);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.directory, &name, flags, Mode::from_raw_mode(0o666));
-        let file = file.map_err(|errno| self.failed("write", &name, errno))?.into();
+        let file = file.map_err(|errno| self.failed("write", target, errno))?.into();
         let draft = Draft { output: self, file, target, name, is_published: false };
         // After the draft's own creation, which makes a client of a network file system look at the directory anew.
         self.remove_drafts(|other, session| other == target && session != self.session)?;
@@ -148,7 +148,7 @@ impl Draft<'_> {
     /// When it does not fit, say.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ShareError> {
         let written = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
-        written.map_err(|source| self.output.error("write", &self.name, source))
+        written.map_err(|source| self.output.error("write", self.target, source))
     }
 
     /// Puts the draft in its target's place. `false` where somebody ended the draft meanwhile: then nothing changed.

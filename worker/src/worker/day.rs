@@ -62,23 +62,9 @@ pub fn read_test_set(share: &Share) -> Result<(Dataset, String), Failure> {
 
 /// Makes the bytes of a file a dataset, or says why not. They are freed on the way.
 fn dataset(bytes: Vec<u8>) -> Result<Dataset, String> {
-    let table = transactions::read_bytes(&bytes).map_err(|error| with_causes(&error))?;
+    let table = transactions::read_bytes(&bytes).map_err(|error| error.to_string())?;
     drop(bytes);
-    Dataset::from_table(&table).map_err(|error| with_causes(&error))
-}
-
-/// An error with its causes, where it does not name them itself.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
+    Dataset::from_table(&table).map_err(|error| error.to_string())
 }
 
 /// Lower-case hex SHA-256.

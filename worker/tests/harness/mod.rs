@@ -9,7 +9,7 @@ mod worker;
 pub use original::Original;
 pub use proxy::Proxy;
 pub use redis::Redis;
-pub use stage::{Stage, days};
+pub use stage::{Stage, days, files};
 pub use worker::{Finished, Worker};
 
 /// What a test needs, or the test is over with the reason printed.

@@ -62,14 +62,27 @@ impl Worker {
         self.line(false, &format!("worker: {beginning}"))
     }
 
+    /// Waits until standard error begins a line with a text, or until both streams end without it.
+    pub fn has_ended_without(&self, beginning: &str) -> bool {
+        self.find(false, &format!("worker: {beginning}")).is_err()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     fn line(&self, is_log: bool, beginning: &str) -> Instant {
+        self.find(is_log, beginning).unwrap_or_else(|said| panic!("no line `{beginning}…`, but:\n{said}"))
+    }
+
+    fn find(&self, is_log: bool, beginning: &str) -> Result<Instant, String> {
         let lines = self.heard.lines.lock().expect("no listener panics");
         let find = |lines: &Vec<Line>| {
             lines.iter().find(|line| line.is_log == is_log && line.text.starts_with(beginning)).map(|line| line.at)
         };
         let goes_on = |lines: &mut Vec<Line>| find(lines).is_none() && self.heard.ended.load(Ordering::SeqCst) < 2;
         let (lines, _) = self.heard.more.wait_timeout_while(lines, LIMIT, goes_on).expect("a wait");
-        find(&lines).unwrap_or_else(|| panic!("no line `{beginning}…`, but:\n{}", join(&lines)))
+        find(&lines).ok_or_else(|| join(&lines))
     }
 
     pub fn signal(&self, signal: Signal) -> Instant {
