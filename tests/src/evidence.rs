@@ -125,6 +125,11 @@ impl Evidence {
         self.claim_order().into_iter().filter(|item| !set_aside(item)).collect()
     }
 
+    /// Some dataset was set aside.
+    pub fn has_set_aside(&self) -> bool {
+        self.after.as_ref().is_some_and(|queue| !queue.failed.is_empty())
+    }
+
     /// The input with this path.
     pub fn input(&self, path: &str) -> Option<&InputFile> {
         self.inputs.as_ref()?.files.iter().find(|file| file.path == path)

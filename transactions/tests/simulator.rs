@@ -1,8 +1,29 @@
 //! The simulated days, as a user of the library gets them: that they are the tutorial's, and stay what they are.
 
+use std::path::{Path, PathBuf};
+
 use sha2::{Digest, Sha256};
 use transactions::simulator::{self, Date, Day, Parameters, ParametersError};
 use transactions::{Dtype, IndexKind, Table, Values};
+
+/// The tutorial's own files come out row for row. Only which of several transactions inside one second comes first,
+/// and so their ids, is an accident of the sort that made them.
+#[test]
+fn the_days_are_the_tutorials_own() {
+    let Some(datasets) = tutorial_datasets() else { return };
+    let files = ["01", "02", "03", "04"].map(|day| format!("training/2018-04-{day}.pkl"));
+    for (day, file) in generate(5, 0).iter().zip(files.iter().map(String::as_str).chain(["testing/test_dataset.pkl"])) {
+        let (ours, theirs) = (&day.table, transactions::read(&datasets.join(file)).unwrap());
+        let layout = |table: &Table| -> Vec<_> {
+            table.columns().iter().map(|column| (column.name().to_owned(), column.dtype())).collect()
+        };
+        assert_eq!(layout(ours), layout(&theirs), "{file}");
+        assert_eq!(ours.index().kind(), theirs.index().kind(), "{file}");
+        assert!(theirs.index().iter().eq(ints(&theirs, "TRANSACTION_ID").iter().copied()), "{file}");
+        assert!(sorted(rows(ours)) == sorted(rows(&theirs)), "{file}: the rows differ");
+        assert!(seconds_by_id(ours) == seconds_by_id(&theirs), "{file}: ids differ beyond ties");
+    }
+}
 
 /// The tutorial's days have the tutorial's layout: columns, dtypes, index, and ids that count through the days.
 #[test]
@@ -153,6 +174,41 @@ fn generate(days: u32, seed: u16) -> Vec<Day> {
 
 fn ints<'a>(table: &'a Table, column: &str) -> &'a [i64] {
     table.column(column).and_then(|column| column.values().as_int()).unwrap()
+}
+
+/// Every row but for its id, floats as their bits.
+fn rows(table: &Table) -> Vec<[i64; 8]> {
+    let names = ["TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_TIME_SECONDS", "TX_TIME_DAYS", "TX_FRAUD"];
+    let columns = names.map(|name| ints(table, name));
+    let (scenarios, amounts) = (ints(table, "TX_FRAUD_SCENARIO"), table.column("TX_AMOUNT").unwrap().values());
+    let amounts = amounts.as_float().unwrap();
+    let row = |at: usize| {
+        let [a, b, c, d, e, f] = columns.map(|column| column[at]);
+        [a, b, c, d, e, f, scenarios[at], amounts[at].to_bits() as i64]
+    };
+    (0..table.rows()).map(row).collect()
+}
+
+fn seconds_by_id(table: &Table) -> Vec<(i64, i64)> {
+    let (ids, seconds) = (ints(table, "TRANSACTION_ID"), ints(table, "TX_TIME_SECONDS"));
+    sorted(ids.iter().copied().zip(seconds.iter().copied()).collect())
+}
+
+fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort_unstable();
+    values
+}
+
+/// The tutorial's own files, which are not in the repository.
+fn tutorial_datasets() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let datasets = std::env::var_os("LAB_SHARED").map_or_else(beside, PathBuf::from).join("tutorial/datasets");
+    if !datasets.is_dir() {
+        let (datasets, remedy) = (datasets.display(), "LAB_SHARED names the directory that `tutorial` is in");
+        eprintln!("skipped: the tutorial's own files are not in `{datasets}` ({remedy})");
+        return None;
+    }
+    Some(datasets)
 }
 
 /// SHA-256 of all values as 8-byte little-endian words, column after column.

@@ -6,12 +6,18 @@ use std::time::Duration;
 
 /// The variables, each with what it means and what holds without it; `--help` prints this table.
 pub const VARIABLES: &[(&str, &str)] = &[
-    ("REDIS_SERVICE_HOST", "host of the Redis that holds the queue, as the kubelet sets it for the Service `redis` [redis]"),
+    (
+        "REDIS_SERVICE_HOST",
+        "host of the Redis that holds the queue, as the kubelet sets it for the Service `redis` [redis]",
+    ),
     ("REDIS_SERVICE_PORT", "its port [6379]"),
     ("FILESTORE_PATH", "where the share is mounted [/mnt/fileserver]"),
     ("WORKER_SEED", "seed of the model [0]"),
     ("WORKER_LEASE_S", "seconds after which a claim without a heartbeat is anybody's again, 1 to 3600 [20]"),
-    ("WORKER_REDIS_RETRY_S", "seconds for which an unreachable, loading or read-only Redis is retried, 0 to 86400 [30]"),
+    (
+        "WORKER_REDIS_RETRY_S",
+        "seconds for which an unreachable, loading or read-only Redis is retried, 0 to 86400 [30]",
+    ),
 ];
 
 /// The worker's settings.
@@ -60,7 +66,8 @@ impl Config {
             number(name, get(name), fits, default, expected).map(Duration::from_secs)
         };
         // Not REDIS_PORT: the kubelet sets that one to `tcp://…` for a Service named `redis`.
-        let redis_port = number("REDIS_SERVICE_PORT", get("REDIS_SERVICE_PORT"), |port| *port > 0, 6379, "a port, 1 to 65535")?;
+        let redis_port =
+            number("REDIS_SERVICE_PORT", get("REDIS_SERVICE_PORT"), |port| *port > 0, 6379, "a port, 1 to 65535")?;
         Ok(Self {
             redis_host: text("REDIS_SERVICE_HOST", get("REDIS_SERVICE_HOST"), "redis")?,
             redis_port,
@@ -144,7 +151,10 @@ mod tests {
             ("WORKER_REDIS_RETRY_S", "long"),
         ] {
             let message = read(&[(name, value)]).unwrap_err().to_string();
-            assert!(message.starts_with(&format!("failed to read the environment: `{name}` is `{value}`, not ")), "{message}");
+            assert!(
+                message.starts_with(&format!("failed to read the environment: `{name}` is `{value}`, not ")),
+                "{message}"
+            );
         }
     }
 }

@@ -127,7 +127,9 @@ pub fn start_heartbeat(hold: &Hold, server: &Server, session: &str, lease: Durat
             next = Instant::now() + beat;
             let Some(claim) = hold.held() else { continue };
             match queue.renew(&claim) {
-                Ok(Tenure::Retaken) => note!("the lease of `{}` had expired; nobody had taken it, so it goes on", show(&claim.item)),
+                Ok(Tenure::Retaken) => {
+                    note!("the lease of `{}` had expired; nobody had taken it, so it goes on", show(&claim.item))
+                }
                 // What a lost claim means is the loop's to decide, and it looks before it publishes.
                 Ok(_) | Err(_) => {}
             }

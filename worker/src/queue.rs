@@ -180,9 +180,10 @@ impl Queue {
     /// As for every call here: Redis stays away, or refuses.
     pub fn is_empty(&mut self) -> Result<bool, QueueError> {
         let script = &self.scripts.sizes;
-        let (waiting, processing): (u64, u64) = self.link.call("look at the queue", Duration::ZERO, |connection, _| {
-            script.key(WAITING).key(PROCESSING).invoke(connection)
-        })?;
+        let (waiting, processing): (u64, u64) =
+            self.link.call("look at the queue", Duration::ZERO, |connection, _| {
+                script.key(WAITING).key(PROCESSING).invoke(connection)
+            })?;
         Ok(waiting == 0 && processing == 0)
     }
 
@@ -399,7 +400,9 @@ enum ClaimReply {
     Held(Claim),
     Unknown(Vec<Vec<u8>>),
     Duplicate(Vec<u8>),
-    Nothing { processing: u64 },
+    Nothing {
+        processing: u64,
+    },
 }
 
 impl FromRedisValue for ClaimReply {

@@ -33,8 +33,12 @@ pub struct ShareError {
 fn remedy(error: &io::Error) -> &'static str {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => "make room on the share, then start the worker again",
-        Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => "make the share writable for the worker, then start it again",
-        Some(Errno::NOENT | Errno::NOTDIR) => "see that the share is mounted where FILESTORE_PATH says and holds the datasets",
+        Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => {
+            "make the share writable for the worker, then start it again"
+        }
+        Some(Errno::NOENT | Errno::NOTDIR) => {
+            "see that the share is mounted where FILESTORE_PATH says and holds the datasets"
+        }
         _ => "see that the share is mounted and well, then start the worker again",
     }
 }

@@ -6,6 +6,8 @@ use crate::causes::{CONTAINER_STILL_RUNNING, EXIT_CODE, JOB_NOT_COMPLETE};
 use crate::evidence::{Evidence, Log, finding};
 
 const FILE: &str = "job.json";
+/// Our worker's exit code when it has finished all but what it had to set aside.
+const SET_ASIDE: i32 = 3;
 
 /// Looks at the Job's condition and at how each container ended.
 pub fn hear(evidence: &Evidence) -> Vec<Finding> {
@@ -27,6 +29,8 @@ fn wrong_end(evidence: &Evidence, log: &Log) -> Option<Finding> {
         (Some(0), _) => None,
         // 128 + the signal; SIGTERM that nobody heeded becomes SIGKILL at the end of the grace period.
         (Some(137), Some("SIGKILL")) | (Some(143 | 137), Some("SIGTERM")) => None,
+        // That is what it did, and judge `queue` names each dataset with its reason.
+        (Some(SET_ASIDE), _) if evidence.is_our_worker() && evidence.has_set_aside() => None,
         (Some(code), by) => {
             let after = by.map_or(String::new(), |signal| format!(" after {signal}"));
             let message =
@@ -45,7 +49,7 @@ fn wrong_end(evidence: &Evidence, log: &Log) -> Option<Finding> {
 fn meaning(evidence: &Evidence, code: i32) -> &'static str {
     match code {
         2 if evidence.is_our_worker() => " (wrong configuration)",
-        3 if evidence.is_our_worker() => " (it set datasets aside)",
+        SET_ASIDE if evidence.is_our_worker() => " (it set datasets aside, and the queue knows of none)",
         4 if evidence.is_our_worker() => " (Redis was out of reach)",
         5 if evidence.is_our_worker() => " (the share could not be used)",
         137 => " (SIGKILL that the lab did not send: out of memory, perhaps)",

@@ -68,10 +68,9 @@ fn an_unreadable_dataset_is_set_aside() {
     let bytes = fs_err::read(&torn).expect("a dataset");
     fs_err::write(&torn, &bytes[..bytes.len() / 2]).expect("half a dataset");
     let ended = place.e2e(&["--datasets", dir.path().to_str().expect("UTF-8"), "--job-time-scale", "0.01"]);
-    let found: Vec<_> = ended.verdict.findings.iter().map(|finding| finding.cause.as_str()).collect();
-    assert!(found.contains(&"set-aside-dataset"), "{found:?}\n{}", ended.said);
-    assert!(!found.contains(&"lost-dataset") && !found.contains(&"missing-file"), "{found:?}\n{}", ended.said);
-    assert_eq!(ended.code, 6, "{}", ended.said);
+    ended.assert_red(6, "set-aside-dataset");
+    let [finding] = &ended.verdict.findings[..] else { panic!("more than that: {:#?}", ended.verdict.findings) };
+    assert!(finding.message.contains("datasets/training/2018-04-02.pkl"), "{finding:?}");
     assert_eq!(ended.checkpoints().len(), 2);
 }
 

@@ -6,6 +6,7 @@ use lab::record::{Outcome, When};
 use worker::model::{self, AMOUNT, Model};
 
 use super::patient::{Patient, output};
+use super::variations::{runs, whole};
 
 /// One bad record.
 pub struct Doctoring {
@@ -67,6 +68,9 @@ pub const DOCTORINGS: &[Doctoring] = table! {
     "job" "exit-code" "oom" "Something that was not the lab killed the container." |patient| patient.job(|job| {
         job.pods[0].containers[0].exit_code = Some(137);
     });
+    "job" "exit-code" "aside" "The worker says that it set something aside, and the queue knows of nothing." |patient| patient.job(|job| {
+        job.pods[0].containers[0].exit_code = Some(3);
+    });
     "job" "job-not-complete" "" "The Job gave up." |patient| patient.job(|job| {
         job.condition = Some("Failed".into());
         job.reason = Some("BackoffLimitExceeded".into());
@@ -104,8 +108,10 @@ pub const DOCTORINGS: &[Doctoring] = table! {
         queue.waiting.push(item("2019-01-01"));
         queue.keys.push("datasets".into());
     });
-    "queue" "set-aside-dataset" "" "The last day's file was cut off." |patient| {
+    "queue" "set-aside-dataset" "" "The last day's file was cut off: the worker says so by its exit code, and the next one finds nothing to do." |patient| {
         forget(patient, LAST);
+        let again = whole(&[]).replace("False", "True");
+        runs(patient, &[(&whole(&[FIRST, SECOND, THIRD, LAST]), 3, None), (&again, 0, None)]);
         patient.queue(When::After, |queue| {
             queue.failed.insert(item(LAST), "failed to read the table: the file ends in the middle of a value".into());
             queue.keys.push("datasets:failed".into());

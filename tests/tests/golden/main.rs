@@ -5,6 +5,7 @@
 //! `UPDATE_GOLDEN=1 cargo xtask test golden` makes them anew.
 
 mod doctorings;
+mod faults;
 mod patient;
 mod variations;
 
@@ -207,6 +208,40 @@ fn what_is_in_order_is_green() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// There are more ways than one to bring a cause about, and each is found by its name.
+#[test]
+fn each_fault_is_found_by_its_name() {
+    let mut wrong = Vec::new();
+    for (judge_name, cause, what, apply) in faults::FAULTS {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let patient = Patient::copy(&good(), &dir.path().join("record"));
+        apply(&patient);
+        let verdict = judge(patient.record.dir());
+        if verdict
+            .findings
+            .first()
+            .is_none_or(|first| (first.judge.as_str(), first.cause.as_str()) != (judge_name, cause))
+        {
+            wrong.push(format!(
+                "{what} Not {judge_name}, {cause}:\n{}",
+                console::render(&verdict, Path::new(""), false)
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A run that was broken off is objected to for that, and not for what it had no time to do.
+#[test]
+fn a_run_that_was_broken_off_has_one_finding() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let patient = Patient::copy(&good(), &dir.path().join("record"));
+    faults::interrupted(&patient);
+    let findings = judge(patient.record.dir()).findings;
+    let causes: Vec<_> = findings.iter().map(|finding| finding.cause.as_str()).collect();
+    assert_eq!(causes, ["unfinished-run"], "{findings:#?}");
 }
 
 /// Of another worker no lineage is asked, but that its checkpoints load and have the accuracies of its report.

@@ -133,7 +133,7 @@ pub fn by_another_worker(patient: &Patient) {
 }
 
 /// The log of a container that has begun these days.
-fn begun(days: &[&str]) -> String {
+pub fn begun(days: &[&str]) -> String {
     // Any session will do, as long as it is another one each time.
     let session = format!("00000000-0000-4000-8000-{:012x}", days.len());
     let lines: String = days.iter().map(|day| format!("Processing dataset: datasets/training/{day}.pkl\n")).collect();
@@ -141,12 +141,12 @@ fn begun(days: &[&str]) -> String {
 }
 
 /// The log of a container that went through these days and came to its end.
-fn whole(days: &[&str]) -> String {
+pub fn whole(days: &[&str]) -> String {
     begun(days).replacen("8000", "9000", 1) + "Queue empty, exiting\n"
 }
 
 /// Replaces the good record's one container by several runs in the same pod: log, exit code, what preempted it.
-fn runs(patient: &Patient, runs: &[(&str, i32, Option<&str>)]) {
+pub fn runs(patient: &Patient, runs: &[(&str, i32, Option<&str>)]) {
     patient.job(|job| {
         let first = job.pods[0].containers[0].clone();
         let run = |(_, code, by): &(&str, i32, Option<&str>)| ContainerRun {

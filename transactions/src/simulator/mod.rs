@@ -13,6 +13,7 @@
 mod cpython;
 mod date;
 mod days;
+mod files;
 mod frauds;
 mod mt19937;
 mod numpy;
@@ -21,6 +22,7 @@ mod profiles;
 mod tables;
 
 pub use date::Date;
+pub use files::{Dataset, DatasetsError};
 pub use tables::Day;
 
 use days::Transaction;

@@ -118,6 +118,17 @@ mod tests {
         }
     }
 
+    /// A terminal exactly as far away as the radius is out of reach.
+    #[test]
+    fn the_edge_is_out_of_reach() {
+        let terminals = Terminals::new(100, 1, 0.0);
+        let mut found = Vec::new();
+        for terminal in &terminals.terminals {
+            terminals.reachable(terminal.x, terminal.y, &mut found);
+            assert!(found.is_empty());
+        }
+    }
+
     /// The first customers are the ones that the handbook prints.
     #[test]
     fn customers_are_the_handbooks() {

@@ -126,7 +126,8 @@ impl Output {
             let entry = entry.map_err(|errno| self.failed("list", ".", errno))?;
             let Ok(name) = entry.file_name().to_str() else { continue };
             let draft = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
-            if draft.and_then(|draft| draft.rsplit_once('.')).is_some_and(|(target, session)| concerns(target, session)) {
+            if draft.and_then(|draft| draft.rsplit_once('.')).is_some_and(|(target, session)| concerns(target, session))
+            {
                 match unlinkat(&self.directory, name, AtFlags::empty()) {
                     Ok(()) | Err(Errno::NOENT) => {}
                     Err(errno) => return Err(self.failed("remove", name, errno)),

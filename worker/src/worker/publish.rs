@@ -13,10 +13,10 @@ use super::{Day, Worker, day};
 use crate::checkpoint::{Checkpoint, Metadata};
 use crate::kill::kill_point;
 use crate::ledger::{Ledger, REPORT};
+use crate::note;
 use crate::queue::{Claim, Tenure};
 use crate::report::{Entry, timestamp};
 use crate::share::ShareError;
-use crate::note;
 
 /// How often a draft may vanish under our hands before that is the share's fault.
 const MOST_TRIES: usize = 100;

@@ -23,9 +23,10 @@ fn program() -> Result<PathBuf, &'static str> {
     let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let candidates = ["redis-server", "valkey-server"];
     let found = candidates.iter().flat_map(|name| directories.iter().map(move |directory| directory.join(name)));
-    found.into_iter().find(|program| program.is_file()).ok_or(
-        "there is no Redis server; set LAB_REDIS_SERVER to one, or put `redis-server` on the PATH",
-    )
+    found
+        .into_iter()
+        .find(|program| program.is_file())
+        .ok_or("there is no Redis server; set LAB_REDIS_SERVER to one, or put `redis-server` on the PATH")
 }
 
 impl Redis {
@@ -123,7 +124,8 @@ impl Redis {
         while start.elapsed() < Duration::from_secs(10) && self.process.try_wait().expect("a child").is_none() {
             let client = redis::Client::open(("127.0.0.1", self.port)).expect("an address");
             let connection = client.get_connection_with_timeout(Duration::from_secs(1));
-            let answer = connection.and_then(|mut connection| redis::cmd("INFO").arg("server").query::<String>(&mut connection));
+            let answer =
+                connection.and_then(|mut connection| redis::cmd("INFO").arg("server").query::<String>(&mut connection));
             // On a port that two servers raced for, the other one may be who answers.
             let pid = format!("process_id:{}\r", self.process.id());
             if answer.is_ok_and(|info| info.contains(&pid)) {
@@ -145,7 +147,19 @@ impl Drop for Redis {
 fn spawn(program: &PathBuf, port: u16, directory: &TempDir, settings: &[&str]) -> Child {
     let port = port.to_string();
     Command::new(program)
-        .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "yes", "--appendfsync", "no", "--dir"])
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port,
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "no",
+            "--dir",
+        ])
         .arg(directory.path())
         .args(settings)
         .stdout(Stdio::null())

@@ -109,7 +109,11 @@ impl Stage {
             without_times(stage.output())
         });
         let found = without_times(self.output());
-        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{context}: the files differ");
+        assert_eq!(
+            found.keys().collect::<Vec<_>>(),
+            expected.keys().collect::<Vec<_>>(),
+            "{context}: the files differ"
+        );
         for (name, bytes) in expected {
             assert!(found[name] == *bytes, "{context}: `{name}` differs:\n{}", String::from_utf8_lossy(&found[name]));
         }

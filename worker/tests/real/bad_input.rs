@@ -61,8 +61,13 @@ fn files_that_are_no_dataset_are_set_aside() {
     for (name, table) in bad_tables(&directory.join("2018-04-01.pkl")) {
         write(name, &transactions::to_bytes(&table));
     }
-    let names: Vec<String> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    let mut bad: Vec<Vec<u8>> = names.iter().filter(|name| !name.starts_with("2018")).map(|name| format!("datasets/training/{name}").into()).collect();
+    let names: Vec<String> =
+        std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut bad: Vec<Vec<u8>> = names
+        .iter()
+        .filter(|name| !name.starts_with("2018"))
+        .map(|name| format!("datasets/training/{name}").into())
+        .collect();
     bad.sort();
     assert_eq!(bad.len(), 13);
     insta::assert_snapshot!(assert_set_aside(&stage, &bad));
@@ -76,7 +81,9 @@ fn bad_tables(good: &Path) -> Vec<(&'static str, Table)> {
         let columns: Vec<Column> = good.columns().iter().filter_map(change).collect();
         Table::new(columns, good.index().clone()).unwrap()
     };
-    let with = |name: &'static str, column: &dyn Fn() -> Column| table(&|old| Some(if old.name() == name { column() } else { old.clone() }));
+    let with = |name: &'static str, column: &dyn Fn() -> Column| {
+        table(&|old| Some(if old.name() == name { column() } else { old.clone() }))
+    };
     let rows = good.rows();
     let amounts = |bad: f64| {
         let mut amounts = good.column("TX_AMOUNT").unwrap().values().as_float().unwrap().to_vec();
@@ -110,7 +117,8 @@ fn paths_that_lead_to_no_file_or_off_the_share_are_set_aside() {
     symlink(outside.path(), stage.path("datasets/link-out")).unwrap();
     symlink("../../../../../../../../etc/hostname", directory.join("link-up.pkl")).unwrap();
     symlink("link-round.pkl", directory.join("link-round.pkl")).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, directory.join("pipe.pkl"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, directory.join("pipe.pkl"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(directory.join("socket.pkl")).unwrap();
     std::fs::create_dir(directory.join("directory.pkl")).unwrap();
     let mut bad = items(&[
@@ -147,7 +155,9 @@ fn a_device_is_set_aside_and_never_read() {
     let stage = or_skip!(Stage::new());
     let path = stage.path("datasets/training/zero.pkl");
     let device = rustix::fs::makedev(1, 5);
-    if let Err(error) = rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::CharacterDevice, 0o600.into(), device) {
+    if let Err(error) =
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::CharacterDevice, 0o600.into(), device)
+    {
         return eprintln!("skipped: to make a device takes privileges that this test does not have ({error})");
     }
     let letters = assert_set_aside(&stage, &items(&["datasets/training/zero.pkl"]));

@@ -87,7 +87,8 @@ fn a_dataset_that_is_done_is_not_done_again_unless_it_changed() {
 fn richer_figures_are_one_line_of_json_a_dataset() {
     let stage = or_skip!(Stage::filled());
     let finished = stage.run();
-    let events: Vec<&String> = finished.notes.iter().filter(|line| line.starts_with(r#"{"event":"trained","#)).collect();
+    let events: Vec<&String> =
+        finished.notes.iter().filter(|line| line.starts_with(r#"{"event":"trained","#)).collect();
     assert_eq!(events.len(), 4);
     for (event, entry) in events.iter().zip(stage.report().entries) {
         let event: serde_json::Value = serde_json::from_str(event).unwrap();

@@ -36,7 +36,8 @@ fn a_kill_at_any_step_of_the_first_dataset_changes_nothing() {
 #[test]
 fn a_kill_at_any_step_of_a_later_dataset_changes_nothing() {
     // `renamed` is passed twice a dataset: with the checkpoint and with the report.
-    let later = KILL_POINTS.iter().map(|name| if *name == "renamed" { "renamed:5".into() } else { format!("{name}:3") });
+    let later =
+        KILL_POINTS.iter().map(|name| if *name == "renamed" { "renamed:5".into() } else { format!("{name}:3") });
     kill_at_all(later.chain(["renamed:2".into(), "renamed:6".into()]));
 }
 

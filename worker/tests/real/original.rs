@@ -82,7 +82,8 @@ fn side_by_side_they_do_every_dataset_once() {
 
 #[test]
 fn what_the_original_appends_while_ours_replaces_the_report_is_not_lost() {
-    for point in ["report-drafted", "report-verified", "renamed:2", "report-published", "report-unlocked", "claimed:2"] {
+    for point in ["report-drafted", "report-verified", "renamed:2", "report-published", "report-unlocked", "claimed:2"]
+    {
         let stage = or_skip!(Stage::filled());
         let original = Original::new(&stage);
         let ours = stage.start_with("WORKER_FREEZE_AT", point);
@@ -106,7 +107,11 @@ fn an_original_that_died_between_the_two_halves_of_its_claim_loses_nothing() {
     Original::new(&stage).pop();
     let finished = stage.run();
     finished.assert_code(0);
-    assert_eq!(finished.processed(), [3, 2, 1, 0].map(|day| days()[day].clone()), "it goes back to its place, and is first");
+    assert_eq!(
+        finished.processed(),
+        [3, 2, 1, 0].map(|day| days()[day].clone()),
+        "it goes back to its place, and is first"
+    );
     stage.assert_undisturbed("an orphan");
 }
 

@@ -17,7 +17,9 @@ fn weather(finished: &Finished) -> Vec<String> {
 #[test]
 fn a_redis_that_is_restarted_in_mid_run_loses_nothing() {
     // Before each kind of request there is.
-    for point in ["completed", "trained", "checkpoint-published", "report-drafted", "report-published", "report-unlocked"] {
+    for point in
+        ["completed", "trained", "checkpoint-published", "report-drafted", "report-published", "report-unlocked"]
+    {
         let mut stage = or_skip!(Stage::filled());
         let worker = stage.start_with("WORKER_FREEZE_AT", &format!("{point}:2"));
         worker.frozen();
@@ -110,7 +112,9 @@ fn a_redis_that_never_comes_ends_the_worker_with_one_clear_error() {
         );
         assert!(finished.text().ends_with(&expected), "{}", finished.text());
     }
-    let unknown = Worker::start(stage.command().envs([("REDIS_SERVICE_HOST", "no-such-host.invalid"), ("WORKER_REDIS_RETRY_S", "0")]));
+    let unknown = Worker::start(
+        stage.command().envs([("REDIS_SERVICE_HOST", "no-such-host.invalid"), ("WORKER_REDIS_RETRY_S", "0")]),
+    );
     let unknown = unknown.wait();
     unknown.assert_code(4);
     assert!(unknown.text().contains("`no-such-host.invalid:"), "{}", unknown.text());
@@ -142,7 +146,8 @@ fn a_redis_that_is_loading_is_waited_for() {
     stage.redis.kill();
     or_skip!(stage.redis.start_slowly());
     let worker = stage.start();
-    worker.note(&format!("Redis at `127.0.0.1:{}` is loading its data; trying again for up to 30 s", stage.redis.port()));
+    worker
+        .note(&format!("Redis at `127.0.0.1:{}` is loading its data; trying again for up to 30 s", stage.redis.port()));
     let finished = worker.wait();
     finished.assert_code(0);
     for pair in junk.chunks(2) {

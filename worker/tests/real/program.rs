@@ -43,7 +43,8 @@ fn nobody_needs_to_read_its_log() {
 
 /// The worker that is meant for an image: what `LAB_WORKER` names, as `cargo xtask` sets it.
 fn static_worker() -> Result<std::path::PathBuf, &'static str> {
-    let path = std::env::var_os("LAB_WORKER").ok_or("LAB_WORKER names no static worker; `cargo xtask test` builds one")?;
+    let path =
+        std::env::var_os("LAB_WORKER").ok_or("LAB_WORKER names no static worker; `cargo xtask test` builds one")?;
     Ok(path.into())
 }
 
@@ -59,7 +60,8 @@ fn the_program_for_images_is_small_static_and_alone_in_its_container() {
     std::fs::copy(&program, root.path().join("worker")).unwrap();
     std::fs::create_dir_all(root.path().join("mnt/fileserver/datasets")).unwrap();
     // A copy, for nothing is mounted: the container's root holds the program and the share, and nothing else.
-    let copied = Command::new("cp").arg("-r").arg(stage.path("datasets")).arg(root.path().join("mnt/fileserver")).status();
+    let copied =
+        Command::new("cp").arg("-r").arg(stage.path("datasets")).arg(root.path().join("mnt/fileserver")).status();
     assert!(copied.unwrap().success());
     let mut command = Command::new("unshare");
     command.args(["-Urpf", "--kill-child"]).arg(format!("--root={}", root.path().display())).arg("/worker");

@@ -74,7 +74,11 @@ fn a_full_share_costs_nothing_but_time() {
         };
         let notes = std::fs::read_to_string(stage.path("notes")).unwrap();
         assert_eq!(code, 5, "{size}: {notes}");
-        assert!(notes.contains("No space left on device (os error 28)\nmake room on the share, then start the worker again"), "{size}: {notes}");
+        assert!(
+            notes
+                .contains("No space left on device (os error 28)\nmake room on the share, then start the worker again"),
+            "{size}: {notes}"
+        );
         let copy: Vec<String> = crate::harness::files(&stage.path("copy")).into_keys().collect();
         assert!(copy.iter().all(|name| !name.ends_with(".tmp")), "{size}: {copy:?}");
         assert_eq!(stage.redis.keys(), ["datasets"], "{size}: the claim is back, and nothing else is left");

@@ -34,7 +34,8 @@ fn assert_each_once(stage: &Stage, datasets: usize, context: &str) {
     for file in &files {
         let checkpoint = Checkpoint::from_bytes(&output[file]).unwrap();
         if let Some(parent) = checkpoint.metadata.and_then(|metadata| metadata.parent) {
-            let digest: String = Sha256::digest(&output[&parent.file]).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest: String =
+                Sha256::digest(&output[&parent.file]).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(parent.sha256, digest, "{context}: the parent of `{file}`");
         }
     }

@@ -1,0 +1,157 @@
+//! The table: reading it beside pandas, and simulating it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use transactions::simulator::{Parameters, simulate as simulate_days};
+use transactions::{Column, Index, Table, Values};
+
+use crate::measure::{in_turn, median, ms};
+use crate::{Options, Promise, Row};
+
+/// The hidden command by which this program measures one reading in a fresh process.
+pub const READ_ONCE: &str = "read-once";
+
+const ROWS: usize = 1_000_000;
+const TURNS: usize = 7;
+
+/// 10^6 rows of the tutorial's table, as it is and with every column int64 or float64, against pandas.
+pub fn read(_: &Options) -> anyhow::Result<Vec<Row>> {
+    let dir = tempfile::tempdir()?;
+    let object = dir.path().join("object.pkl");
+    let int64 = dir.path().join("int64.pkl");
+    let table = million_rows()?;
+    transactions::write(&object, &table)?;
+    transactions::write(&int64, &without_objects(&table)?)?;
+    drop(table);
+    let row = |what, floor, file: &Path| -> anyhow::Result<Row> {
+        let (ours, peer) = match python() {
+            // The file is pandas' own in what is measured: written by it, read by both.
+            Some(python) => {
+                rewrite_by_pandas(&python, file)?;
+                let (ours, peer) = in_turn(TURNS, || ours_once(file), || peer_once(&python, file))?;
+                (ours, Some(peer))
+            }
+            None => (median((0..TURNS).map(|_| ours_once(file)).collect::<anyhow::Result<_>>()?), None),
+        };
+        let pandas = peer.map_or("skipped: no pandas; `cargo xtask peers`".into(), |s| format!("pandas {}", ms(s)));
+        Ok(Row { what, ours: ms(ours), peer: pandas, promise: Promise::at_least(floor, "x", peer.map(|s| s / ours)) })
+    };
+    Ok(vec![
+        row("read 10^6 rows, object columns, and sum", 20.0, &object)?,
+        row("read 10^6 rows, int64 columns, and sum", 5.0, &int64)?,
+    ])
+}
+
+/// The handbook's 183 days, in memory and written.
+pub fn simulate(_: &Options) -> anyhow::Result<Vec<Row>> {
+    let data = std::env::var("LAB_DATA").context("failed to find the `data` program: run `cargo xtask bench`")?;
+    let in_memory = || -> anyhow::Result<f64> {
+        let start = Instant::now();
+        let rows: usize = simulate_days(&Parameters::default())?.days().map(|day| day.table.rows()).sum();
+        let seconds = start.elapsed().as_secs_f64();
+        anyhow::ensure!(rows == 1_754_155, "failed to simulate: {rows} rows instead of 1754155");
+        Ok(seconds)
+    };
+    let written = || -> anyhow::Result<f64> {
+        let dir = tempfile::tempdir()?;
+        let mut command = Command::new(&data);
+        command.args(["generate", "--quiet", "--days", "182", "--out"]).arg(dir.path());
+        let start = Instant::now();
+        let output = command.output().with_context(|| format!("failed to start `{data}`"))?;
+        anyhow::ensure!(output.status.success(), "failed: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(start.elapsed().as_secs_f64())
+    };
+    let (memory_s, written_s) = in_turn(3, in_memory, written)?;
+    let row = |what, seconds: f64, ceiling| Row {
+        what,
+        ours: format!("{seconds:.2} s"),
+        peer: "none".into(),
+        promise: Promise::at_most(ceiling, " s", Some(seconds)),
+    };
+    Ok(vec![row("183 days generated", memory_s, 1.0), row("183 days generated and written", written_s, 2.0)])
+}
+
+/// Reads and sums twice, and prints the seconds of the second time and the sum.
+pub fn read_once(file: &Path) -> anyhow::Result<()> {
+    let mut last = (0.0, 0.0);
+    for _ in 0..2 {
+        let start = Instant::now();
+        let total = sum(&transactions::read(file)?);
+        last = (start.elapsed().as_secs_f64(), total);
+    }
+    println!("{} {}", last.0, last.1);
+    Ok(())
+}
+
+/// The first 10^6 transactions of the handbook's world, with the tutorial's columns and dtypes.
+fn million_rows() -> anyhow::Result<Table> {
+    let days: Vec<Table> = simulate_days(&Parameters::default())?.days().map(|day| day.table).collect();
+    let first = days.first().context("failed to simulate: no days")?;
+    let columns = first.columns().iter().enumerate().map(|(place, column)| {
+        let of_days = days.iter().filter_map(|day| day.columns().get(place)).map(Column::values);
+        let values = match column.values() {
+            Values::Int(_) => Values::Int(of_days.filter_map(Values::as_int).flatten().copied().take(ROWS).collect()),
+            Values::Float(_) => {
+                Values::Float(of_days.filter_map(Values::as_float).flatten().copied().take(ROWS).collect())
+            }
+        };
+        Column::new(column.name(), column.dtype(), values)
+    });
+    Ok(Table::new(columns.collect::<Result<_, _>>()?, Index::range(ROWS))?)
+}
+
+/// The same with every object column as int64.
+fn without_objects(table: &Table) -> anyhow::Result<Table> {
+    let columns = table.columns().iter().map(|column| match column.values() {
+        Values::Int(values) => Column::int64(column.name(), values.clone()),
+        Values::Float(values) => Column::float64(column.name(), values.clone()),
+    });
+    Ok(Table::new(columns.collect(), Index::range(ROWS))?)
+}
+
+fn sum(table: &Table) -> f64 {
+    let of_column = |column: &Column| match column.values() {
+        Values::Int(values) => values.iter().fold(0_i64, |total, value| total.wrapping_add(*value)) as f64,
+        // Four sums side by side: one alone would wait for each addition to end.
+        Values::Float(values) => {
+            let chunks = values.chunks_exact(4);
+            let rest: f64 = chunks.remainder().iter().sum();
+            let sums = chunks.fold([0.0; 4], |t, v| [t[0] + v[0], t[1] + v[1], t[2] + v[2], t[3] + v[3]]);
+            sums.iter().sum::<f64>() + rest
+        }
+    };
+    table.columns().iter().map(of_column).sum()
+}
+
+fn ours_once(file: &Path) -> anyhow::Result<f64> {
+    seconds_of(Command::new(std::env::current_exe()?).arg(READ_ONCE).arg(file))
+}
+
+fn peer_once(python: &Path, file: &Path) -> anyhow::Result<f64> {
+    seconds_of(Command::new(python).args(["-c", include_str!("peer_read.py")]).arg(file))
+}
+
+fn seconds_of(command: &mut Command) -> anyhow::Result<f64> {
+    let output = command.env("OMP_NUM_THREADS", "1").output()?;
+    anyhow::ensure!(output.status.success(), "failed: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    text.split_whitespace().next().context("failed to read a figure from nothing")?.parse().context(text)
+}
+
+fn rewrite_by_pandas(python: &Path, file: &Path) -> anyhow::Result<()> {
+    let script = "import sys, pandas; pandas.read_pickle(sys.argv[1]).to_pickle(sys.argv[1])";
+    let output = Command::new(python).args(["-c", script]).arg(file).output()?;
+    anyhow::ensure!(output.status.success(), "failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// The Python that `cargo xtask peers` made.
+pub fn python() -> Option<PathBuf> {
+    let made = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers/bin/python");
+    let python = std::env::var_os("LAB_PYTHON").map_or_else(made, PathBuf::from);
+    let pandas = Command::new(&python).args(["-c", "import pandas, sklearn"]).output();
+    pandas.is_ok_and(|output| output.status.success()).then_some(python)
+}

@@ -1,0 +1,101 @@
+//! The queue under many claimants, beside the rate at which the same server runs a script for redis-benchmark.
+
+use std::process::Command;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use redis::Commands as _;
+use tests::redis_server::RedisServer;
+use worker::queue::{Claimed, Queue, Server};
+
+use crate::measure::in_turn;
+use crate::{Options, Promise, Row};
+
+const CLAIMANTS: usize = 64;
+const ITEMS: usize = 20_000;
+const TURNS: usize = 5;
+
+/// What a claim costs at the least: an item moved and a lease set, in one script.
+const PEER_SCRIPT: &str = "local item = redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT') \
+    if item then redis.call('SET', KEYS[3], ARGV[1], 'EX', 20) end return item";
+
+/// 64 sessions claim and complete everything through the worker's own queue, each item exactly once.
+pub fn claimants(_: &Options) -> anyhow::Result<Vec<Row>> {
+    let redis = RedisServer::start()?;
+    let (ours, peer) = in_turn(TURNS, || our_rate(&redis), || peer_rate(&redis))?;
+    Ok(vec![Row {
+        what: "queue, 64 claimants, scripts a second",
+        ours: format!("{ours:.0}/s"),
+        peer: format!("redis-benchmark EVALSHA, 64 clients, {peer:.0}/s"),
+        promise: Promise::at_least(0.8, "x", Some(ours / peer)),
+    }])
+}
+
+/// Scripts a second: a claim and a completion an item.
+fn our_rate(redis: &RedisServer) -> anyhow::Result<f64> {
+    let mut connection = redis.connect()?;
+    redis::cmd("FLUSHALL").exec(&mut connection)?;
+    let items: Vec<String> = (0..ITEMS).map(|item| format!("datasets/training/{item:05}.pkl")).collect();
+    let () = connection.rpush("datasets", &items)?;
+    let server = Server::new("127.0.0.1", redis.port(), Duration::from_secs(5))?;
+    let (ready, go) = (Barrier::new(CLAIMANTS + 1), Barrier::new(CLAIMANTS + 1));
+    let (claimed, seconds) = std::thread::scope(|scope| -> anyhow::Result<(Vec<Vec<u8>>, f64)> {
+        let claimants: Vec<_> = (0..CLAIMANTS)
+            .map(|number| {
+                let (server, ready, go) = (&server, &ready, &go);
+                scope.spawn(move || drain(&mut Queue::new(server, &format!("session-{number}"), LEASE), ready, go))
+            })
+            .collect();
+        ready.wait();
+        let start = Instant::now();
+        go.wait();
+        let mut claimed = Vec::new();
+        for claimant in claimants {
+            claimed.extend(claimant.join().map_err(|_| anyhow::anyhow!("failed to drain: a claimant panicked"))??);
+        }
+        Ok((claimed, start.elapsed().as_secs_f64()))
+    })?;
+    let mut claimed = claimed;
+    claimed.sort();
+    if claimed.iter().map(Vec::as_slice).ne(items.iter().map(String::as_bytes)) {
+        bail!("failed to claim each of {ITEMS} items once: {} claims", claimed.len());
+    }
+    Ok(2.0 * ITEMS as f64 / seconds)
+}
+
+const LEASE: Duration = Duration::from_secs(20);
+
+fn drain(queue: &mut Queue, ready: &Barrier, go: &Barrier) -> anyhow::Result<Vec<Vec<u8>>> {
+    // The connection stands before the clock runs, as redis-benchmark's do.
+    let connected = queue.is_empty();
+    ready.wait();
+    go.wait();
+    connected?;
+    let mut claimed = Vec::new();
+    while let Claimed::Item(claim) = queue.claim()? {
+        if !queue.complete(&claim)? {
+            bail!("failed to complete: the claim was lost within its lease");
+        }
+        claimed.push(claim.item);
+    }
+    Ok(claimed)
+}
+
+/// What redis-benchmark makes of a bare claim, with as many clients, on a queue as full as ours.
+fn peer_rate(redis: &RedisServer) -> anyhow::Result<f64> {
+    let mut connection = redis.connect()?;
+    redis::cmd("FLUSHALL").exec(&mut connection)?;
+    let items: Vec<String> = (0..2 * ITEMS).map(|item| format!("datasets/training/{item:05}.pkl")).collect();
+    let () = connection.rpush("peer", &items)?;
+    let sha: String = redis::cmd("SCRIPT").arg("LOAD").arg(PEER_SCRIPT).query(&mut connection)?;
+    let output = Command::new("redis-benchmark")
+        .args(["-p", &redis.port().to_string(), "-c", &CLAIMANTS.to_string(), "-n", &(2 * ITEMS).to_string(), "--csv"])
+        .args(["EVALSHA", &sha, "3", "peer", "peer:processing", "peer:lease", "session"])
+        .output()
+        .context("failed to start `redis-benchmark`\ninstall the package redis-tools")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rate = text.lines().last().and_then(|line| line.split("\",\"").nth(1));
+    rate.and_then(|rate| rate.trim_matches('"').parse().ok())
+        .with_context(|| format!("failed to read what redis-benchmark printed: {text}"))
+}

@@ -1,0 +1,101 @@
+//! Faults that are not worth a record of their own: further ways to bring a cause about.
+
+use lab::record::{DatasetsSource, Outcome, When};
+use tests::evidence::{TESTING, TRAINING};
+
+use super::patient::Patient;
+use super::variations::{begun, runs};
+
+/// A fault: the judge that must object first, the cause that it must name, what happened.
+pub type Fault = (&'static str, &'static str, &'static str, fn(&Patient));
+
+/// All of them.
+pub const FAULTS: &[Fault] = &[
+    ("record", "unfinished-run", "A finished run has no end.", |patient| {
+        patient.summary(|summary| summary.ended = None)
+    }),
+    ("record", "missing-evidence", "No step was written down.", |patient| {
+        patient.text("steps.jsonl", |_| String::new())
+    }),
+    ("record", "missing-evidence", "A file is not what it should be.", |patient| {
+        patient.text("queue/after.json", |text| text[..text.len() / 2].to_owned());
+    }),
+    ("inputs", "wrong-inputs", "The record lacks the copies of a user's datasets.", |patient| {
+        patient.inputs(|inputs| inputs.datasets = DatasetsSource::Directory { path: "/home/user/data".into() });
+    }),
+    ("inputs", "wrong-inputs", "There was no test set.", |patient| {
+        patient.inputs(|inputs| inputs.files.retain(|file| file.path != TESTING));
+    }),
+    ("inputs", "wrong-inputs", "A file that is no dataset went in.", |patient| {
+        patient.inputs(|inputs| inputs.files[0].path = "datasets/other/2018-04-01.pkl".into());
+    }),
+    ("inputs", "wrong-inputs", "A user's datasets had no training day.", |patient| {
+        patient.inputs(|inputs| {
+            inputs.datasets = DatasetsSource::Directory { path: "/home/user/data".into() };
+            inputs.files.retain(|file| !file.path.starts_with(TRAINING));
+        })
+    }),
+    ("queue", "wrong-queue", "The days were pushed in the wrong order.", |patient| {
+        patient.queue(When::Before, |queue| queue.waiting.reverse());
+    }),
+    ("queue", "dataset-twice", "An item is in both lists.", |patient| {
+        patient.queue(When::After, |queue| {
+            queue.waiting.push("datasets/training/2018-04-01.pkl".into());
+            queue.processing.push("datasets/training/2018-04-01.pkl".into());
+            queue.leases.insert(worker::queue::lease_key(b"datasets/training/2018-04-01.pkl"), ("somebody".into(), 1));
+        })
+    }),
+    ("queue", "stray-key", "The claims' book was left behind.", |patient| {
+        patient.queue(When::After, |queue| queue.keys.push("datasets:claims".into()));
+    }),
+    ("log", "unexpected-log-line", "The lines end as on Windows.", |patient| {
+        patient.log(|text| text.replace('\n', "\r\n"))
+    }),
+    ("log", "unexpected-log-line", "Something follows the last line.", |patient| {
+        patient.log(|text| format!("{text}Bye\n"))
+    }),
+    ("log", "unexpected-log-line", "The session is no UUID.", |patient| {
+        patient.log(|text| text.replacen("ID: ", "ID: x", 1))
+    }),
+    ("log", "dataset-twice", "After a restart a dataset that was done is gone through again.", |patient| {
+        let again = begun(&["2018-04-04", "2018-04-03", "2018-04-02", "2018-04-01"]).replacen("8000", "9000", 1);
+        let first = begun(&["2018-04-04", "2018-04-03"]);
+        runs(patient, &[(&first, 137, Some("SIGKILL")), (&(again + "Queue empty, exiting\n"), 0, None)]);
+    }),
+    ("job", "exit-code", "SIGKILL does not explain an exit code of 1.", |patient| {
+        patient.job(|job| {
+            let container = &mut job.pods[0].containers[0];
+            (container.exit_code, container.preempted_by) = (Some(1), Some("SIGKILL".into()));
+        })
+    }),
+    ("report", "stale-report", "An entry was written an hour and seven minutes too late.", |patient| {
+        patient.report(|entries| {
+            let written: jiff::civil::DateTime = entries[3].generated_on.parse().expect("a time");
+            let late = written + jiff::Span::new().hours(1).minutes(7);
+            entries[3].generated_on = worker::report::timestamp(late);
+        })
+    }),
+];
+
+/// A lab that was stopped in the middle of the third dataset, with everything that belongs to that.
+pub fn interrupted(patient: &Patient) {
+    let (held, waiting) = ("datasets/training/2018-04-02.pkl", "datasets/training/2018-04-01.pkl");
+    patient.summary(|summary| (summary.ended, summary.outcome) = (None, Outcome::Interrupted));
+    runs(patient, &[(&begun(&["2018-04-04", "2018-04-03", "2018-04-02"]), 0, None)]);
+    patient.job(|job| {
+        job.condition = None;
+        let container = &mut job.pods[0].containers[0];
+        (container.ended, container.exit_code) = (None, None);
+    });
+    patient.queue(When::After, |queue| {
+        let lease = worker::queue::lease_key(held.as_bytes());
+        queue.waiting.push(waiting.into());
+        queue.processing.push(held.into());
+        queue.leases.insert(lease.clone(), ("5f0f8b1c-6a55-4f5e-9d5b-0c1f6f7a2e11".into(), 19_000));
+        queue.keys = ["datasets", "datasets:claims", "datasets:processing", &lease].map(String::from).into();
+    });
+    // The checkpoint was just renamed into place, its entry is not written yet.
+    patient.report(|entries| entries.truncate(2));
+    patient.remove("output/model_cpt_2018-04-01.pkl");
+    patient.record.set_text("output/.report.txt.5f0f8b1c.tmp", "half a report").expect("a writable record");
+}

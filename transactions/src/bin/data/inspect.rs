@@ -1,0 +1,73 @@
+//! `data inspect`: what is in a file, told without running anything of it.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use transactions::inspect::{Inspection, inspect};
+
+use crate::{FAILED, console};
+
+/// Say what is in the pickles of tables, without running anything of them.
+///
+/// A file that cannot be read is named with the reason on standard error; the others are shown all the same.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The files.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Print one JSON object a line, a line for each file that could be read.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Inspects.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    let mut out = io::stdout().lock();
+    let mut shown = 0;
+    for file in &arguments.files {
+        match inspect(file) {
+            Ok(inspection) if arguments.json => writeln!(out, "{}", serde_json::to_string(&inspection)?)?,
+            Ok(inspection) => {
+                let gap = if shown == 0 { "" } else { "\n" };
+                write!(out, "{gap}{}", readable(&inspection))?;
+                shown += 1;
+            }
+            Err(error) => {
+                console::error(&error.into());
+                code = ExitCode::from(FAILED);
+            }
+        }
+    }
+    out.flush()?;
+    Ok(code)
+}
+
+/// What a person wants to see, the file's name first.
+fn readable(inspection: &Inspection) -> String {
+    let Inspection { file, bytes, sha256, rows, columns, index, labels } = inspection;
+    let label = |label: Option<i64>| label.map_or_else(|| "none".into(), |label| label.to_string());
+    let mut text = format!("{file}\n");
+    // Writing to a string cannot fail.
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<8}{value}");
+    };
+    line("bytes", &bytes.to_string());
+    line("sha256", sha256);
+    line("rows", &rows.to_string());
+    line("index", &format!("{}, {} to {}", index.kind, label(index.first), label(index.last)));
+    if let Some(labels) = labels {
+        let counts: Vec<_> = labels.iter().map(|(label, rows)| format!("{label}: {rows}")).collect();
+        line("labels", &counts.join(", "));
+    }
+    let width = columns.iter().map(|column| column.name.chars().count()).chain([6]).max().unwrap_or_default();
+    let _ = writeln!(text, "  {:<width$}  {:<14}  {:>7}  sha256", "column", "dtype", "nulls");
+    for column in columns {
+        let (name, dtype, nulls, sha256) = (&column.name, &column.dtype, column.nulls, &column.sha256);
+        let _ = writeln!(text, "  {name:<width$}  {dtype:<14}  {nulls:>7}  {sha256}");
+    }
+    text
+}
