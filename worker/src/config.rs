@@ -52,7 +52,7 @@ impl Config {
     /// # Errors
     /// The first variable that is set to something that makes no sense.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var_os(name))
+        Self::from_variables(std::env::var_os)
     }
 
     /// Reads the variables through a function. A variable that is empty counts as unset.

@@ -126,12 +126,9 @@ pub fn start_heartbeat(hold: &Hold, server: &Server, session: &str, lease: Durat
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
             next = Instant::now() + beat;
             let Some(claim) = hold.held() else { continue };
-            match queue.renew(&claim) {
-                Ok(Tenure::Retaken) => {
-                    note!("the lease of `{}` had expired; nobody had taken it, so it goes on", show(&claim.item))
-                }
-                // What a lost claim means is the loop's to decide, and it looks before it publishes.
-                Ok(_) | Err(_) => {}
+            // What a lost claim means is the loop's to decide, and it looks before it publishes.
+            if let Ok(Tenure::Retaken) = queue.renew(&claim) {
+                note!("the lease of `{}` had expired; nobody had taken it, so it goes on", show(&claim.item));
             }
         }
     })?;

@@ -54,6 +54,9 @@ impl Ledger {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| output.error("read", REPORT, source))?;
         let (report, whole) = parse(&String::from_utf8_lossy(&bytes))?;
+        if whole < bytes.len() {
+            note!("the report ends in a torn entry of {} bytes, which is left out", bytes.len() - whole);
+        }
         Ok(Self { report, file, whole_bytes: whole as u64 })
     }
 
@@ -105,10 +108,7 @@ fn parse(text: &str) -> Result<(Report, usize), ReportError> {
     let tail = &text[whole..];
     let is_torn = tail.starts_with(ENTRY_BEGINS) || ENTRY_BEGINS.starts_with(tail);
     match Report::parse(&text[..whole]) {
-        Ok(report) if is_torn => {
-            note!("the report ends in a torn entry of {} bytes, which is left out", tail.len());
-            Ok((report, whole))
-        }
+        Ok(report) if is_torn => Ok((report, whole)),
         _ => Err(error),
     }
 }

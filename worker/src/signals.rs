@@ -27,24 +27,22 @@ const END_LIMIT: Duration = Duration::from_millis(800);
 pub fn handle(hold: &Hold, server: &Server, session: &str, config: &Config) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let queue = Queue::new(&server.without_patience(ANSWER_LIMIT), session, config.lease);
-    let mut ending = Some(Ending { hold: hold.clone(), queue, session: session.into(), config: config.clone() });
+    let ending = Ending { hold: hold.clone(), queue, session: session.into(), config: config.clone() };
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in &mut signals {
-            let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
-            let (done, is_done) = mpsc::channel();
-            if let Some(ending) = ending.take() {
-                // Without a thread, the lease's end does what the release would have done.
-                let _ = std::thread::Builder::new().spawn(move || {
-                    ending.put_back(name);
-                    let _ = done.send(());
-                });
-            }
-            if is_done.recv_timeout(END_LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
-                note!("{name}: Redis or the share does not answer; what is in hand is free when its lease ends");
-            }
-            // The shells' way to say which signal ended a process: 143 for SIGTERM, 130 for SIGINT.
-            std::process::exit(128 + signal);
+        // The first signal ends the process; there is nothing that a second one could add.
+        let Some(signal) = signals.forever().next() else { return };
+        let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+        let (done, is_done) = mpsc::channel();
+        // Without a thread, the lease's end does what the release would have done.
+        let _ = std::thread::Builder::new().spawn(move || {
+            ending.put_back(name);
+            let _ = done.send(());
+        });
+        if is_done.recv_timeout(END_LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            note!("{name}: Redis or the share does not answer; what is in hand is free when its lease ends");
         }
+        // The shells' way to say which signal ended a process: 143 for SIGTERM, 130 for SIGINT.
+        std::process::exit(128 + signal);
     })?;
     Ok(())
 }

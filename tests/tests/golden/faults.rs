@@ -38,7 +38,7 @@ pub const FAULTS: &[Fault] = &[
     ("queue", "wrong-queue", "The days were pushed in the wrong order.", |patient| {
         patient.queue(When::Before, |queue| queue.waiting.reverse());
     }),
-    ("queue", "dataset-twice", "An item is in both lists.", |patient| {
+    ("queue", "stuck-in-processing", "A completed item is in both lists.", |patient| {
         patient.queue(When::After, |queue| {
             queue.waiting.push("datasets/training/2018-04-01.pkl".into());
             queue.processing.push("datasets/training/2018-04-01.pkl".into());

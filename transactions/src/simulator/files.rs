@@ -34,7 +34,7 @@ pub enum DatasetsError {
     #[error("failed to write datasets of one day: the last day is the one to test on\nsimulate 2 days at least")]
     OneDay,
     /// A directory could not be made.
-    #[error("failed to make the directory `{}`", path.display())]
+    #[error("failed to make the directory `{}`: {source}", path.display())]
     Directory {
         /// Which one.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum DatasetsError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// A file was written but is not there.
-    #[error("failed to look at `{}`", path.display())]
+    #[error("failed to look at `{}`: {source}", path.display())]
     Look {
         /// Which one.
         path: PathBuf,

@@ -24,7 +24,7 @@ impl Worker<'_> {
     /// Whether exactly this dataset has its checkpoint and its entry already: then a worker died between publishing
     /// and completing it.
     pub(super) fn is_done(&self, day: &Day, report: &Report) -> Result<bool, Failure> {
-        if !report.entry(&day.name).is_some_and(|entry| entry.checkpoint == day.checkpoint) {
+        if report.entry(&day.name).is_none_or(|entry| entry.checkpoint != day.checkpoint) {
             return Ok(false);
         }
         let Some(bytes) = self.output.read(&day.checkpoint)? else { return Ok(false) };

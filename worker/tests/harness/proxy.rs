@@ -40,9 +40,8 @@ fn carry(mut client: &TcpStream, mut server: &TcpStream, nth: usize, answers: &A
     let mut buffer = vec![0; 1 << 20];
     let _ = client.set_nodelay(true);
     let _ = server.set_nodelay(true);
-    loop {
-        // Requests and answers are small here: each comes in one piece.
-        let Ok(length @ 1..) = client.read(&mut buffer) else { break };
+    // Requests and answers are small here: each comes in one piece.
+    while let Ok(length @ 1..) = client.read(&mut buffer) {
         if server.write_all(&buffer[..length]).is_err() {
             break;
         }

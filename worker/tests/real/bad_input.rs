@@ -170,7 +170,7 @@ fn a_file_without_permission_is_set_aside() {
     let stage = or_skip!(Stage::new());
     let path = stage.path("datasets/training/secret.pkl");
     std::fs::copy(stage.path("datasets/training/2018-04-01.pkl"), &path).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::File::open(&path).is_ok() {
         return eprintln!("skipped: this test runs with privileges to which no file is closed");
     }

@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A line that begins with a verb, right-aligned in twelve columns.
@@ -12,9 +13,10 @@ pub fn say(verb: &str, what: &str) {
     let _ = writeln!(io::stderr(), "{} {what}", colored(&verb, "32"));
 }
 
-/// An error with its causes.
+/// An error. The library's messages say their causes themselves; a remedy stands on lines of its own.
 pub fn error(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "{}: {}", colored("error", "31"), with_causes(error));
+    let message = error.to_string().replace('\n', "\n       ");
+    let _ = writeln!(io::stderr(), "{}: {message}", colored("error", "31"));
 }
 
 /// A bar of `steps`, which shows only on a terminal and not when `quiet`.
@@ -28,27 +30,20 @@ pub fn bar(verb: &str, steps: u64, quiet: bool) -> ProgressBar {
     ProgressBar::with_draw_target(Some(steps), target).with_style(style).with_prefix(verb)
 }
 
+/// Prints what was asked for.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    printed.map_err(|error| {
+        let message = format!("failed to write to standard output: {error}");
+        anyhow::Error::new(error).context(message)
+    })
+}
+
 /// Whether the reader of our standard output has gone.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let of_io = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
     error.chain().any(|cause| of_io(cause) == Some(io::ErrorKind::BrokenPipe))
-}
-
-/// The message and its causes on one line; what a message says on further lines, the remedy, comes last.
-fn with_causes(error: &anyhow::Error) -> String {
-    let mut first_lines = Vec::new();
-    let mut further = String::new();
-    for cause in error.chain() {
-        let message = cause.to_string();
-        let (first, rest) = message.split_once('\n').unwrap_or((&message, ""));
-        first_lines.push(first.to_owned());
-        if !rest.is_empty() {
-            further.push_str(&format!("\n       {}", rest.replace('\n', "\n       ")));
-        }
-    }
-    // Some messages already end with their cause.
-    first_lines.dedup_by(|cause, message| message.contains(cause.as_str()));
-    first_lines.join(": ") + &further
 }
 
 fn colored(text: &str, color: &str) -> String {

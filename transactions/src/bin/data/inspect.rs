@@ -1,7 +1,6 @@
 //! `data inspect`: what is in a file, told without running anything of it.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,7 +17,9 @@ pub struct Arguments {
     /// The files.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Print one JSON object a line, a line for each file that could be read.
+    /// Print one JSON object a line, a line for each file that could be read: file, bytes, sha256, rows, columns
+    /// [{name, dtype, nulls, sha256 of the values as 8-byte little-endian words}], index {kind, first, last}, labels
+    /// {label: rows}, which is null where there are none.
     #[arg(long)]
     json: bool,
 }
@@ -26,15 +27,13 @@ pub struct Arguments {
 /// Inspects.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
-    let mut out = io::stdout().lock();
-    let mut shown = 0;
+    let mut gap = "";
     for file in &arguments.files {
         match inspect(file) {
-            Ok(inspection) if arguments.json => writeln!(out, "{}", serde_json::to_string(&inspection)?)?,
+            Ok(inspection) if arguments.json => console::print(&(serde_json::to_string(&inspection)? + "\n"))?,
             Ok(inspection) => {
-                let gap = if shown == 0 { "" } else { "\n" };
-                write!(out, "{gap}{}", readable(&inspection))?;
-                shown += 1;
+                console::print(&format!("{gap}{}", readable(&inspection)))?;
+                gap = "\n";
             }
             Err(error) => {
                 console::error(&error.into());
@@ -42,7 +41,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             }
         }
     }
-    out.flush()?;
     Ok(code)
 }
 
