@@ -134,3 +134,73 @@ pub fn start_heartbeat(hold: &Hold, server: &Server, session: &str, lease: Durat
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn claim() -> Claim {
+        Claim { item: b"item".to_vec(), place: 3, attempts: 1 }
+    }
+
+    #[test]
+    fn a_claim_that_is_under_way_is_waited_for() {
+        let hold = Hold::default();
+        hold.reach();
+        let (said, outcome) = mpsc::channel();
+        let stopping = hold.clone();
+        std::thread::spawn(move || said.send(stopping.stop(LONG)));
+        assert!(outcome.recv_timeout(Duration::from_millis(50)).is_err(), "nobody knows yet what it holds");
+        let looping = hold.clone();
+        std::thread::spawn(move || looping.set(Some(&claim())));
+        assert_eq!(outcome.recv_timeout(LONG), Ok(Some(claim())));
+    }
+
+    #[test]
+    fn a_claim_that_never_comes_is_not_waited_for_for_long() {
+        let hold = Hold::default();
+        hold.reach();
+        assert_eq!(hold.stop(Duration::from_millis(10)), None);
+    }
+
+    #[test]
+    fn once_it_stops_the_loop_gets_no_further() {
+        let words: [fn(&Hold); 4] =
+            [Hold::reach, |hold| hold.set(None), |hold| hold.set(Some(&claim())), |hold| hold.keep_while(|| ())];
+        for word in words {
+            let hold = Hold::default();
+            hold.stop(Duration::ZERO);
+            let (said, outcome) = mpsc::channel();
+            std::thread::spawn(move || {
+                word(&hold);
+                said.send(())
+            });
+            assert!(outcome.recv_timeout(Duration::from_millis(20)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_stop_waits_for_what_must_not_happen_after_it() {
+        let hold = Hold::default();
+        hold.set(Some(&claim()));
+        let (begin, begun) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let publishing = hold.clone();
+        std::thread::spawn(move || {
+            publishing.keep_while(|| {
+                begin.send(()).expect("a listener");
+                ended.recv().expect("a word to end")
+            })
+        });
+        begun.recv().expect("a beginning");
+        let (said, outcome) = mpsc::channel();
+        std::thread::spawn(move || said.send(hold.stop(LONG)));
+        assert!(outcome.recv_timeout(Duration::from_millis(50)).is_err(), "the rename is not done yet");
+        end.send(()).expect("a worker");
+        assert_eq!(outcome.recv_timeout(LONG), Ok(Some(claim())));
+    }
+}

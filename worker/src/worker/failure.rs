@@ -90,3 +90,21 @@ pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Stop> {
         Stop::Unfit(format!("the worker panicked over it: {text}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_sets_the_dataset_aside_with_its_message() {
+        let none = std::hint::black_box(None::<u8>);
+        for (stop, message) in [
+            (guarded(|| panic!("row {}", 7)).map(|()| ()), "row 7"),
+            (guarded(|| none.expect("a value")).map(drop), "a value"),
+        ] {
+            let Err(Stop::Unfit(reason)) = stop else { panic!("a panic must be a reason to set aside") };
+            assert_eq!(reason, format!("the worker panicked over it: {message}"));
+        }
+        assert!(guarded(|| 7).is_ok_and(|seven| seven == 7));
+    }
+}

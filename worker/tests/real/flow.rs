@@ -80,6 +80,8 @@ fn a_dataset_that_is_done_is_not_done_again_unless_it_changed() {
     stage.run().assert_code(0);
     assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-03.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]);
     assert_ne!(stage.output()["model_cpt_2018-04-01.pkl"], before["model_cpt_2018-04-01.pkl"]);
+    let parent = stage.checkpoint("2018-04-01").metadata.unwrap().parent.unwrap();
+    assert_eq!(parent.file, "model_cpt_2018-04-02.pkl", "a dataset does not start from itself");
     assert_eq!(stage.output()["model_cpt_2018-04-02.pkl"], before["model_cpt_2018-04-02.pkl"]);
 }
 

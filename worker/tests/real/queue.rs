@@ -138,6 +138,8 @@ fn an_expired_lease_is_taken_again_only_if_nobody_took_the_item() {
     let first = claim(&mut holder);
     redis.ask::<u64>(&["DEL", &lease_key(b"a")]);
     assert_eq!(holder.renew(&first).unwrap(), Tenure::Retaken);
+    assert_eq!(redis.ask::<String>(&["GET", &lease_key(b"a")]), "holder");
+    assert!(redis.ask::<i64>(&["PTTL", &lease_key(b"a")]) > 0);
     redis.ask::<u64>(&["DEL", &lease_key(b"a")]);
     assert_eq!(other.reap(|_| false).unwrap()[0].state, Standing::PutBack);
     assert_eq!(holder.renew(&first).unwrap(), Tenure::Lost, "it waits again, and is nobody's");
@@ -240,11 +242,16 @@ fn the_lock_on_the_report_is_one_sessions_and_ends_by_itself() {
     assert!(!two.lock_report().unwrap());
     assert_eq!(one.renew_with_report_lock(&held).unwrap(), Tenure::Held);
     assert_eq!(two.renew_with_report_lock(&other).unwrap(), Tenure::Unlocked);
+    assert!(one.keep_report_lock().unwrap());
+    assert!(!two.keep_report_lock().unwrap());
     two.unlock_report().unwrap();
     assert_eq!(redis.ask::<String>(&["GET", "datasets:report_lock"]), "one", "nobody unlocks for another");
     assert!(redis.ask::<i64>(&["PTTL", "datasets:report_lock"]) > 0);
     assert!(one.release(&held).unwrap());
-    assert!(two.lock_report().unwrap(), "a release gives the lock back as well");
+    assert!(!one.keep_report_lock().unwrap(), "a release gives the lock back as well");
+    assert!(two.lock_report().unwrap());
+    redis.ask::<u64>(&["DEL", "datasets:report_lock"]);
+    assert!(!two.keep_report_lock().unwrap(), "what has expired is not kept: others may have had it since");
 }
 
 #[test]

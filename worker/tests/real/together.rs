@@ -153,3 +153,19 @@ fn a_worker_that_starts_while_another_works_does_not_wait_for_long() {
     // A heartbeat comes each third of the lease; that it comes is the sign of life.
     assert!(claimed - start < Duration::from_millis(900), "{:?}", claimed - start);
 }
+
+#[test]
+fn a_worker_that_has_enough_to_do_still_puts_back_what_expired() {
+    const DATASETS: usize = 400;
+    let stage = or_skip!(stage_of(DATASETS));
+    let busy = stage.start();
+    busy.log("Processing dataset: ");
+    let lost = stage.start_with("WORKER_KILL_AT", "read").wait();
+    lost.assert_signal(Signal::KILL);
+    let finished = busy.wait();
+    finished.assert_code(0);
+    let processed = finished.processed();
+    let place = processed.iter().position(|item| *item == lost.processed()[0]).expect("it is done in the end");
+    assert!(place + 1 < processed.len(), "in its turn, not after all the others: {place} of {}", processed.len());
+    assert_each_once(&stage, DATASETS, "one lost");
+}
