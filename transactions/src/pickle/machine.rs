@@ -389,11 +389,6 @@ impl State {
         let args = self.pop()?;
         let callable = self.pop()?;
         if opcode == op::REDUCE {
-            if self.is_empty_bytes(callable, args)
-                && let Some(taken) = host.bytes(self, source, Form::Bytes, 0)?
-            {
-                return self.push(taken);
-            }
             if let Some(value) = self.bytes_call(callable, args)? {
                 return self.push(value);
             }
@@ -404,10 +399,6 @@ impl State {
         let new = opcode != op::REDUCE;
         let object = ObjectNode { callable, args, kwargs, new, state: None, items: Vec::new(), entries: Vec::new() };
         self.push_node(Node::Object(Box::new(object)))
-    }
-
-    fn is_empty_bytes(&self, callable: Item, args: Item) -> bool {
-        self.heap.tuple(args) == Some(&[]) && self.heap.global(callable) == Some(("builtins", "bytes"))
     }
 
     /// Protocol 2 has no bytes: it says `_codecs.encode(text, "latin1")`, and `bytes()` when there are none. Below

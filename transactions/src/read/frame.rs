@@ -13,7 +13,7 @@ use crate::table::{Column, Dtype, Index, Table, Values};
 
 use super::error::ContentError;
 use super::host::Arrays;
-use super::rows::{Cells, Row};
+use super::rows::{Cells, Layout, Row};
 use crate::pickle::element::{Element, Kind};
 
 /// Makes the table out of what the pickle's value says.
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The payload of an array: of numpy's own, or of the one inside pandas' array of datetimes.
-    pub(super) fn array(&self, value: Item) -> Option<u32> {
+    pub(super) fn array(&mut self, value: Item) -> Option<u32> {
         let heap = self.heap;
         if let Item::Payload(payload) = value {
             return Some(payload);
@@ -166,14 +166,21 @@ impl<'a> Reader<'a> {
         self.plain_array(value)
     }
 
-    fn plain_array(&self, value: Item) -> Option<u32> {
+    fn plain_array(&mut self, value: Item) -> Option<u32> {
         if let Item::Payload(payload) = value {
             return Some(payload);
         }
         let object = self.heap.object(value)?;
         let (_, name) = self.heap.global(object.callable)?;
-        match self.heap.tuple(object.state?)? {
-            &[_, _, _, _, Item::Payload(payload)] if name == "_reconstruct" => Some(payload),
+        let &[_, shape, dtype, Item::Bool(fortran), elements] = self.heap.tuple(object.state?)? else { return None };
+        if name != "_reconstruct" {
+            return None;
+        }
+        let empty =
+            Layout::of(self.heap, shape, dtype, fortran).and_then(|layout| self.arrays.without_elements(&layout));
+        match elements {
+            _ if empty.is_some() => empty,
+            Item::Payload(payload) => Some(payload),
             _ => None,
         }
     }

@@ -69,6 +69,16 @@ impl Arrays {
         }
     }
 
+    /// An array without elements. Its bytes say nothing: Python has but one empty `bytes`, which all such arrays share.
+    pub(crate) fn without_elements(&mut self, layout: &Layout) -> Option<u32> {
+        const MOST_ROWS: usize = 1 << 16;
+        if layout.count().ok()? > 0 || layout.rows > MOST_ROWS {
+            return None;
+        }
+        self.payloads.push(Payload::Rows(layout.without_elements()));
+        u32::try_from(self.payloads.len() - 1).ok()
+    }
+
     fn add(&mut self, heap: &mut Heap, payload: Payload) -> Result<Item, PickleError> {
         heap.charge(3 * size_of::<Payload>() as u64)?;
         self.payloads.push(payload);
@@ -84,6 +94,9 @@ impl Arrays {
         let fortran = heap.str(order) == Some("F");
         let layout = Layout::of(heap, shape, dtype, fortran).filter(|layout| layout.element.kind != Kind::Object);
         let layout = layout.ok_or(damaged(WRONG))?;
+        if let Some(empty) = self.without_elements(&layout) {
+            return Ok(Item::Payload(empty));
+        }
         let elements = self.payloads.get_mut(payload as usize);
         let rows = match elements {
             Some(&mut Payload::Later { offset, length }) => {

@@ -55,9 +55,16 @@ impl ObjectList {
                     return Ok(false);
                 }
             }
-            if source.window()[0] == op::APPENDS {
-                source.advance(1);
-                return Ok(true);
+            match source.window()[0] {
+                op::APPENDS => {
+                    source.advance(1);
+                    return Ok(true);
+                }
+                op::FRAME => {
+                    source.advance(9);
+                    continue;
+                }
+                _ => {}
             }
             let row_length = self.rows.row_length;
             let Some(cells) = self.open_row(heap)? else { return Ok(false) };
@@ -138,6 +145,9 @@ impl ObjectList {
 fn take_ints(window: &mut &[u8], ints: &mut Vec<i64>, row_length: usize) -> Stop {
     let mut bytes = *window;
     let stop = loop {
+        if ints.len() == row_length {
+            break Stop::Row;
+        }
         let Some((head, _)) = bytes.split_first_chunk::<LONGEST_BYTES>() else { break Stop::Window };
         let (value, used) = match head[0] {
             op::BININT2 => (i64::from(u16::from_le_bytes([head[1], head[2]])), 3),
@@ -154,9 +164,6 @@ fn take_ints(window: &mut &[u8], ints: &mut Vec<i64>, row_length: usize) -> Stop
             }
             _ => break Stop::Other,
         };
-        if ints.len() == row_length {
-            break Stop::Row;
-        }
         ints.push(value);
         bytes = &bytes[used..];
     };
@@ -168,6 +175,9 @@ fn take_ints(window: &mut &[u8], ints: &mut Vec<i64>, row_length: usize) -> Stop
 fn take_floats(window: &mut &[u8], floats: &mut Vec<f64>, row_length: usize) -> Stop {
     let mut bytes = *window;
     let stop = loop {
+        if floats.len() == row_length {
+            break Stop::Row;
+        }
         let Some((head, _)) = bytes.split_first_chunk::<LONGEST_BYTES>() else { break Stop::Window };
         let (value, used) = match head[0] {
             op::BINFLOAT => {
@@ -188,9 +198,6 @@ fn take_floats(window: &mut &[u8], floats: &mut Vec<f64>, row_length: usize) -> 
             }
             _ => break Stop::Other,
         };
-        if floats.len() == row_length {
-            break Stop::Row;
-        }
         floats.push(value);
         bytes = &bytes[used..];
     };

@@ -82,6 +82,18 @@ impl Layout {
         size_bytes.map(|size_bytes| size_bytes as u64).ok_or(PickleError::new(0, Fault::TooLarge))
     }
 
+    /// All rows, when they have no elements.
+    pub(crate) fn without_elements(&self) -> Rows {
+        let Layout { element, unit_ns, row_length, flat, .. } = *self;
+        let cells = || match element.kind {
+            Kind::Float => Cells::Floats(Vec::new()),
+            Kind::Object => Cells::Items(Vec::new()),
+            _ => Cells::Ints(Vec::new()),
+        };
+        let rows = (0..self.rows).map(|_| Row { cells: cells(), defect: None }).collect();
+        Rows { element, unit_ns, rows, row_length, flat }
+    }
+
     /// No rows yet, paid for.
     pub(crate) fn empty(&self, heap: &mut Heap) -> Result<Rows, PickleError> {
         heap.charge((self.rows as u64).saturating_mul(2 * size_of::<Row>() as u64))?;

@@ -1,6 +1,6 @@
 //! A DataFrame in the terms of its pickle: blocks of one dtype, their places, and two axes.
 //!
-//! What is called is what pandas 1.3 to 2.2 have in common: `_unpickle_block` for a block, `_new_Index` for an axis,
+//! What is called is what pandas 1.5 to 2.2 have in common: `_unpickle_block` for a block, `_new_Index` for an axis,
 //! numpy's `_reconstruct` for an array. Datetimes go out as a plain array, which pandas wraps as it loads it.
 
 use std::io::{self, Write};
