@@ -4,9 +4,10 @@
 //! standard output, so that it can be piped.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -28,6 +29,10 @@ pub struct Console {
     form: Form,
     colour: bool,
     terminal: bool,
+    /// The bars on the screen: lines are printed above them.
+    bars: MultiProgress,
+    /// The bar that was made last: one that tells more takes the place of one that tells less.
+    bar: Mutex<Option<ProgressBar>>,
 }
 
 /// What a verb means, by its colour.
@@ -46,7 +51,14 @@ impl Console {
     pub fn new(form: Form) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let terminal = std::io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb");
-        Self { form, colour: terminal && !set("NO_COLOR"), terminal: terminal && !set("CI") && form == Form::Human }
+        let colour = terminal && !set("NO_COLOR");
+        let terminal = terminal && !set("CI") && form == Form::Human;
+        Self { form, colour, terminal, bars: MultiProgress::new(), bar: Mutex::new(None) }
+    }
+
+    /// Bars show how far things are; where they cannot, long waits speak up from time to time.
+    pub fn has_bars(&self) -> bool {
+        self.terminal
     }
 
     /// The form that was asked for.
@@ -57,7 +69,7 @@ impl Console {
     /// `        Verb text`, on standard error, for a person.
     pub fn line(&self, tone: Tone, verb: &str, text: &str) {
         if self.form == Form::Human {
-            eprintln!("{}", self.paint(tone, verb, text, self.colour));
+            self.bars.suspend(|| eprintln!("{}", self.paint(tone, verb, text, self.colour)));
         }
     }
 
@@ -114,12 +126,15 @@ impl Console {
         if !self.terminal {
             return Bar(ProgressBar::hidden());
         }
-        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+        let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        let bar = self.bars.add(bar);
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(verb.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
+        let before = self.bar.lock().unwrap_or_else(PoisonError::into_inner).replace(bar.clone());
+        before.iter().for_each(ProgressBar::finish_and_clear);
         Bar(bar)
     }
 
@@ -174,7 +189,7 @@ struct FailureLine<'a> {
 
 impl<'a> From<&'a Failure> for FailureLine<'a> {
     fn from(failure: &'a Failure) -> Self {
-        let Failure { exit, cause, error, remedy } = failure;
+        let Failure { exit, cause, error, remedy, .. } = failure;
         Self { event: "error", exit: exit.code(), cause, error, remedy }
     }
 }
@@ -224,7 +239,7 @@ mod tests {
     /// A verb takes twelve columns, and more lines of text stand under the first.
     #[test]
     fn a_line_is_cargo_like() {
-        let console = Console { form: Form::Human, colour: false, terminal: false };
+        let console = Console::new(Form::Human);
         assert_eq!(console.paint(Tone::Good, "Redis", "a\nb", false), "       Redis a\n             b");
         assert_eq!(console.paint(Tone::Bad, "Redis", "a", true), "\x1b[1;31m       Redis\x1b[0m a");
     }

@@ -51,6 +51,10 @@ pub trait Explain: std::error::Error {
     fn cause_name(&self) -> &'static str;
     /// What to do, in the imperative; empty where nothing helps.
     fn remedy(&self) -> String;
+    /// Where the record shows it, if one place does.
+    fn evidence(&self) -> Option<Place> {
+        None
+    }
 }
 
 /// Any [`Explain`] error, flattened: what is printed, recorded and turned into an exit code.
@@ -64,6 +68,17 @@ pub struct Failure {
     pub error: String,
     /// What to do, in the imperative; empty where nothing helps.
     pub remedy: String,
+    /// Where the record shows it, if one place does.
+    pub evidence: Option<Box<Place>>,
+}
+
+/// A place in a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, relative to the record.
+    pub file: String,
+    /// What the line holds that is meant.
+    pub holds: String,
 }
 
 /// What a room returns to its caller.
@@ -71,7 +86,8 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl<E: Explain> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { exit: error.exit(), cause: error.cause_name().into(), error: error.to_string(), remedy: error.remedy() }
+        let (cause, remedy) = (error.cause_name().into(), error.remedy());
+        Self { exit: error.exit(), cause, error: error.to_string(), remedy, evidence: error.evidence().map(Box::new) }
     }
 }
 
@@ -83,6 +99,12 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
+    /// What should not be possible, and is nobody's fault but the lab's.
+    pub fn fault(exit: Exit, error: &str) -> Self {
+        let remedy = "this is a fault of the lab: report it with the record of the run".into();
+        Self { exit, cause: "lab-fault".into(), error: error.into(), remedy, evidence: None }
+    }
+
     /// The same failure under another exit code: what is a lab's error in `up` is a step's in the middle of a flow.
     pub fn with_exit(mut self, exit: Exit) -> Self {
         self.exit = exit;

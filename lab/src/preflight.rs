@@ -111,12 +111,7 @@ pub fn insist(needs: &Needs<'_>, console: &Console) -> Result<(Found, String)> {
     let told = told.map(|redis| format!("redis {redis}")).collect();
     let mut wrong: Vec<_> = checks.into_iter().filter_map(|check| check.found.err()).collect();
     let Some(last) = wrong.pop() else {
-        let fault = || Failure {
-            exit: Exit::Preflight,
-            cause: "lab-fault".into(),
-            error: "failed to find what every check has found".into(),
-            remedy: String::new(),
-        };
+        let fault = || Failure::fault(Exit::Preflight, "failed to find what every check has found");
         return Ok((found.ok_or_else(fault)?, told));
     };
     wrong.iter().for_each(|failure| console.failure(failure));

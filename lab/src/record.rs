@@ -200,7 +200,7 @@ pub struct ContainerRun {
     pub ended: Option<String>,
     /// As Kubernetes reports it: 128 + signal for a signal.
     pub exit_code: Option<i32>,
-    /// The signal that the lab sent it, if it did: `SIGTERM` or `SIGKILL`.
+    /// The last signal that the lab sent it, if it did: `SIGTERM` or `SIGKILL`, to preempt it or to stop the Job.
     pub preempted_by: Option<String>,
 }
 

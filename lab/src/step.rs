@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::console::{Bar, Console, Tone};
-use crate::failure::{Failure, Result};
+use crate::failure::{Exit, Failure, Result};
 use crate::record::{Record, StepLine, now};
 
 /// A step that is under way. Dropped before [`Announced::finish`], it counts as failed.
@@ -80,9 +80,7 @@ impl<'a> Announced<'a> {
 impl Drop for Announced<'_> {
     fn drop(&mut self) {
         if !self.finished {
-            let exit = crate::failure::Exit::Lab;
-            let error = "it ended without a word, which is a fault of the lab".into();
-            let failure = Failure { exit, cause: "lab-fault".into(), error, remedy: String::new() };
+            let failure = Failure::fault(Exit::Lab, "failed to end the step: it left without a word");
             let _ = self.close(Tone::Bad, "", Some(&failure));
         }
     }
@@ -92,7 +90,6 @@ impl Drop for Announced<'_> {
 mod tests {
     use super::*;
     use crate::console::Form;
-    use crate::failure::Exit;
 
     /// A step that is left without a word is recorded as failed, as is one that says so; one that passed has no error.
     #[test]
@@ -102,7 +99,7 @@ mod tests {
         let console = Console::new(Form::Quiet);
         let start = |name| Announced::start(name, "Test", &console, Some(&record));
         start("good").finish(Ok("fine".into())).unwrap();
-        let failure = Failure { exit: Exit::Flow, cause: "c".into(), error: "no".into(), remedy: String::new() };
+        let failure = Failure::fault(Exit::Flow, "no");
         assert_eq!(start("bad").finish(Err(failure.clone())), Err(failure));
         drop(start("silent"));
         let steps: Vec<_> = record.steps().unwrap().into_iter().map(|step| (step.name, step.error.is_some())).collect();

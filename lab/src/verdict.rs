@@ -4,12 +4,14 @@ use serde::Serialize;
 
 use crate::console::{Console, Tone, plural};
 use crate::evidence::Evidence;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, Place};
 use crate::flow::FailedStep;
 use crate::record::{Finding, Verdict};
 
 /// More findings than these are counted, not shown: the first ones tell what is wrong.
 const FINDINGS_SHOWN: usize = 8;
+/// The same beside a failed step, whose consequences most of them are.
+const FINDINGS_SHOWN_BESIDE: usize = 2;
 
 /// How an `e2e` ended.
 #[derive(Debug)]
@@ -75,24 +77,16 @@ impl Ending<'_> {
         let tone = if good { Tone::Good } else { Tone::Bad };
         console.result(tone, "Verdict", &self.headline());
         if let Some(failed) = self.failed {
-            print_failure(console, &failed.failure, &self.place("steps.jsonl", self.step_line()));
+            print_failure(console, &failed.failure, &self.failure_place(&failed.failure));
         }
         for failure in self.verdict.err().into_iter().chain(self.teardown) {
             print_failure(console, failure, &self.place("", None));
         }
-        for finding in self.findings().iter().take(FINDINGS_SHOWN).filter(|finding| !self.says_the_same(finding)) {
-            console.result(Tone::Bad, "Finding", &format!("{}: {}", finding.cause, finding.message));
-            console.result(Tone::Note, "Evidence", &self.place(&finding.file, finding.line));
-            console.result(Tone::Note, "Remedy", &finding.remedy);
-        }
-        let hidden = self.findings().len().saturating_sub(FINDINGS_SHOWN);
-        if hidden > 0 {
-            console.result(Tone::Bad, "Finding", &format!("and {} in verdict.json", plural(hidden, "more finding")));
-        }
+        self.print_findings(console);
         console.result(Tone::Note, "Record", &self.place("", None));
         console.result(Tone::Note, "Versions", &self.evidence.versions());
         if !good {
-            console.result(Tone::Note, "Command", &self.evidence.summary().asked.join(" "));
+            console.result(Tone::Note, "Command", &command_line(&self.evidence.summary().asked));
         }
         if let Some(name) = self.kept {
             let name = if name == crate::cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
@@ -112,6 +106,23 @@ impl Ending<'_> {
             findings: self.findings(),
             kept: self.kept,
         });
+    }
+
+    fn print_findings(&self, console: &Console) {
+        let mut findings: Vec<_> = self.findings().iter().filter(|finding| !self.says_the_same(finding)).collect();
+        // Six restarts that failed alike are one thing to read.
+        findings.dedup();
+        let shown = if self.failed.is_some() { FINDINGS_SHOWN_BESIDE } else { FINDINGS_SHOWN };
+        for finding in findings.iter().take(shown) {
+            console.result(Tone::Bad, "Finding", &format!("{}: {}", finding.cause, finding.message));
+            console.result(Tone::Note, "Evidence", &self.place(&finding.file, finding.line));
+            console.result(Tone::Note, "Remedy", &finding.remedy);
+        }
+        let hidden = findings.len().saturating_sub(shown);
+        if hidden > 0 {
+            let more = format!("and {} more in {}", hidden, self.place("verdict.json", None));
+            console.result(Tone::Bad, "Finding", &more);
+        }
     }
 
     /// `green: 9 judges, no objection`, `red: queue-livelock in step watch`.
@@ -145,6 +156,16 @@ impl Ending<'_> {
         line.map_or_else(|| path.into(), |line| format!("{path}:{line}"))
     }
 
+    /// Where the record shows a failure best; the failed step itself where no other place does.
+    fn failure_place(&self, failure: &Failure) -> String {
+        let Some(Place { file, holds }) = failure.evidence.as_deref() else {
+            return self.place("steps.jsonl", self.step_line());
+        };
+        let text = self.evidence.record().text(file).unwrap_or_default();
+        let line = text.lines().position(|line| line.contains(holds)).and_then(|line| u32::try_from(line + 1).ok());
+        self.place(file, line)
+    }
+
     /// The line of the failed step in `steps.jsonl`.
     fn step_line(&self) -> Option<u32> {
         let steps = self.evidence.record().steps().ok()?;
@@ -158,10 +179,31 @@ impl Ending<'_> {
     }
 }
 
+/// A command line that can be pasted into a shell.
+fn command_line(words: &[String]) -> String {
+    let plain = |word: &String| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte))
+    };
+    let quote = |word: &String| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) };
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
 fn print_failure(console: &Console, failure: &Failure, place: &str) {
     console.result(Tone::Bad, "Error", &failure.error);
     console.result(Tone::Note, "Evidence", place);
     if !failure.remedy.is_empty() {
         console.result(Tone::Note, "Remedy", &failure.remedy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was typed can be typed again.
+    #[test]
+    fn a_command_line_can_be_pasted() {
+        let words = ["lab", "e2e", "--worker-cmd", "it's $HOME", "--days", "4", ""].map(String::from);
+        assert_eq!(command_line(&words), r"lab e2e --worker-cmd 'it'\''s $HOME' --days 4 ''");
     }
 }

@@ -130,8 +130,7 @@ mod tests {
     #[test]
     fn a_terminal_state_is_not_waited_for() {
         let start = Instant::now();
-        let terminal =
-            Failure { exit: Exit::Flow, cause: "gone".into(), error: "it is gone".into(), remedy: String::new() };
+        let terminal = Failure::fault(Exit::Flow, "it is gone");
         let outcome = wait(60_000).until::<()>(|| Err(terminal.clone()));
         assert_eq!(outcome, Err(terminal));
         assert!(start.elapsed() < Duration::from_secs(1));

@@ -61,7 +61,8 @@ pub fn run(arguments: &cli::E2e, console: &Console) -> Result<Exit> {
     let failed = go_through(&mut context, &mut evidence);
     // Whatever still runs of the Job is stopped here; its last words belong to the record.
     context.run = None;
-    evidence.finish(failed.as_ref())?;
+    let finished = evidence.finish(failed.as_ref()).map_err(Failure::from);
+    let failed = failed.or_else(|| Some(FailedStep { step: "record", failure: finished.err()? }));
     Ok(conclude(arguments, &judge, context, &evidence, failed.as_ref()))
 }
 

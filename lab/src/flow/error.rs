@@ -1,6 +1,8 @@
 //! Why a step of the flow failed, each cause by a stable name.
 
-use crate::failure::{Exit, Explain};
+use std::fmt;
+
+use crate::failure::{Exit, Explain, Place};
 
 /// What went wrong in a step.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +46,8 @@ pub enum FlowError {
     NotStarted {
         /// What was seen.
         why: String,
-        /// Its last lines.
-        stderr: String,
+        /// The last lines of its standard error.
+        stderr: Tail,
     },
     /// The Job failed.
     #[error(
@@ -61,7 +63,7 @@ pub enum FlowError {
         /// How the last container ended, in words.
         last: String,
         /// The last lines of its standard error.
-        stderr: String,
+        stderr: Tail,
     },
     /// The Job does not end.
     #[error("failed to finish Job `{job}` within {limit_s} s; last seen: {last_seen}")]
@@ -100,6 +102,25 @@ pub enum FlowError {
     OutOfOrder(&'static str),
 }
 
+/// The end of what a container wrote on standard error.
+#[derive(Debug, Default)]
+pub struct Tail {
+    /// The file, relative to the record.
+    pub file: String,
+    /// Its last lines.
+    pub lines: Vec<String>,
+}
+
+impl fmt::Display for Tail {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.lines.is_empty() {
+            formatter.write_str("nothing")
+        } else {
+            formatter.write_str(&self.lines.join(" | "))
+        }
+    }
+}
+
 impl Explain for FlowError {
     fn exit(&self) -> Exit {
         Exit::Flow
@@ -117,6 +138,16 @@ impl Explain for FlowError {
             Self::Livelock { .. } => "queue-livelock",
             Self::PreemptMissed { .. } => "preempt-missed",
             Self::OutOfOrder(_) => "lab-fault",
+        }
+    }
+
+    fn evidence(&self) -> Option<Place> {
+        match self {
+            Self::NotStarted { stderr, .. } | Self::JobFailed { stderr, .. } if !stderr.lines.is_empty() => {
+                Some(Place { file: stderr.file.clone(), holds: stderr.lines.last().cloned().unwrap_or_default() })
+            }
+            Self::Livelock { item, .. } => Some(Place { file: "queue/after.json".into(), holds: item.clone() }),
+            _ => None,
         }
     }
 

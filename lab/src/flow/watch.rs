@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::error::FlowError;
+use super::error::{FlowError, Tail};
 use super::livelock::{Livelock, Sight};
 use super::queue::{self, Glance};
 use super::tail::Logs;
 use super::{Context, Phase, Preempt, Run, Step};
-use crate::console::{Console, plural};
+use crate::console::{Bar, Console, Tone, plural};
 use crate::failure::{Failure, Result};
 use crate::job::PodPhase;
 use crate::record::{ContainerRun, Job, Stream};
@@ -25,6 +25,8 @@ const POLL: Duration = Duration::from_millis(10);
 const POLL_TO_CATCH: Duration = Duration::from_millis(1);
 /// How much longer than its lease an item may lie about before it is called stuck.
 const LIVELOCK_SLACK: Duration = Duration::from_secs(5);
+/// How often a long wait says where it is, where no bar does.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
 fn run(context: &mut Context<'_>) -> Result<String> {
     let console = context.console;
@@ -65,14 +67,18 @@ struct Watch<'a, 'b> {
     livelock: Livelock,
     /// The worker is still to be taken away.
     preempt: Option<Preempt>,
-    bar: crate::console::Bar,
+    bar: Bar,
+    console: &'a Console,
+    /// When it last said where it is.
+    told: Duration,
 }
 
 impl<'a, 'b> Watch<'a, 'b> {
-    fn new(run: &'a Run<'b>, console: &Console) -> Self {
+    fn new(run: &'a Run<'b>, console: &'a Console) -> Self {
         let livelock = Livelock::new(run.order.lease + wait::scaled(LIVELOCK_SLACK));
         let bar = console.count(STEP.verb, run.items.len() as u64);
-        Self { run, start: Instant::now(), logs: Logs::default(), livelock, preempt: run.order.preempt, bar }
+        let (start, logs, preempt, told) = (Instant::now(), Logs::default(), run.order.preempt, Duration::ZERO);
+        Self { run, start, logs, livelock, preempt, bar, console, told }
     }
 
     /// Fails when the queue is stuck or time is over.
@@ -84,6 +90,10 @@ impl<'a, 'b> Watch<'a, 'b> {
         self.bar.set(done as u64);
         self.bar.say(self.last_seen(book, phases, glance));
         let now = self.start.elapsed();
+        if now - self.told >= SIGN_OF_LIFE && !self.console.has_bars() {
+            self.console.line(Tone::Note, "Waiting", &self.last_seen(book, phases, glance));
+            self.told = now;
+        }
         let sight =
             Sight { now, processing: &glance.processing, somebody_runs: !running.is_empty(), busy_with: &busy_with };
         if let Some(stuck) = self.livelock.observe(&sight) {
@@ -142,7 +152,7 @@ impl<'a, 'b> Watch<'a, 'b> {
         // The run that decided it is the last one that ended by itself.
         let (last, stderr) = match runs.iter().rev().find(|(_, (_, run))| run.exit_code.is_some_and(|code| code != 0)) {
             Some((pod, (number, run))) => (ended(&pod.name, run), self.stderr(&pod.name, *number)),
-            None => ("no container ran".into(), "nothing".into()),
+            None => ("no container ran".into(), Tail::default()),
         };
         if reason == "StartError" {
             let events = self.run.record.events().unwrap_or_default();
@@ -184,13 +194,13 @@ impl<'a, 'b> Watch<'a, 'b> {
         }
     }
 
-    fn stderr(&self, pod: &str, run: usize) -> String {
+    fn stderr(&self, pod: &str, run: usize) -> Tail {
         const LINES: usize = 5;
-        let path = self.run.record.log_path(pod, run, Stream::Err);
-        let text = self.run.record.text(&path).unwrap_or_default();
+        let file = self.run.record.log_path(pod, run, Stream::Err);
+        let text = self.run.record.text(&file).unwrap_or_default();
         let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        let tail = lines[lines.len().saturating_sub(LINES)..].join(" | ");
-        if tail.is_empty() { "nothing".into() } else { tail }
+        let lines = lines[lines.len().saturating_sub(LINES)..].iter().map(|line| (*line).to_owned()).collect();
+        Tail { file, lines }
     }
 }
 

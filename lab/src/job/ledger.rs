@@ -72,19 +72,19 @@ impl Ledger {
 
     pub(super) fn preempted(&mut self, pod: usize, signal: Signal) {
         let name = if signal == Signal::KILL { "SIGKILL" } else { "SIGTERM" };
-        if let Some(run) = self.job.pods[pod].containers.last_mut() {
-            run.preempted_by = Some(name.into());
-        }
+        self.sent(pod, name);
         self.pod_event(pod, "Warning", "Preempted", format!("The lab sent {name} in the middle of a dataset"));
         self.save();
     }
 
     pub(super) fn stopping(&mut self, pod: usize) {
+        self.sent(pod, "SIGTERM");
         let message = format!("Stopping container {}", self.job.name);
         self.pod_event(pod, "Normal", "Killing", message);
     }
 
     pub(super) fn grace_over(&mut self, pod: usize) {
+        self.sent(pod, "SIGKILL");
         let message = "The container outlived SIGTERM and its grace period; it gets SIGKILL".into();
         self.pod_event(pod, "Warning", "ExceededGracePeriod", message);
     }
@@ -116,6 +116,13 @@ impl Ledger {
             run.exit_code = exit_code;
         }
         self.save();
+    }
+
+    /// The last signal that the lab sent explains how the container ended.
+    fn sent(&mut self, pod: usize, signal: &str) {
+        if let Some(run) = self.job.pods[pod].containers.last_mut() {
+            run.preempted_by = Some(signal.into());
+        }
     }
 
     fn pod_event(&mut self, pod: usize, kind: &str, reason: &str, message: String) {
