@@ -75,6 +75,12 @@ struct Mark {
 pub(crate) fn run<H: Host>(host: &mut H, source: &mut Source) -> Result<(State, Item), PickleError> {
     let heap = Heap::for_size(source.size_bytes());
     let mut state = State { heap, stack: Vec::new(), marks: Vec::new(), memo: Vec::new(), memo_count: 0 };
+    let first = source.byte().map_err(|error| error.at(0))?;
+    if !matches!(first, op::PROTO | op::GLOBAL | op::MARK | b'F' | b'I' | b'L' | b'S' | b'V') {
+        // Protocols below 2 have no head, and are refused by the first opcode that is theirs alone.
+        return Err(damaged("it does not begin as a pickle does"));
+    }
+    state.step(host, source, first).map_err(|error| error.at(source.offset()))?;
     let value = loop {
         let opcode = source.byte().map_err(|error| error.at(source.offset()))?;
         if opcode == op::STOP {

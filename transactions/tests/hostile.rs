@@ -1,0 +1,341 @@
+//! Files that lie: each gets an error, in bounded memory, and the error names what is wrong.
+//!
+//! Memory is measured for real: the file is read in a child process, and its peak is what the system says it was.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use transactions::pickle::decode;
+use transactions::{Column, Index, Table, read, read_bytes, to_bytes};
+
+/// The variable by which this test program, started again, knows the file that it is to read.
+const CHILD_FILE: &str = "HOSTILE_CHILD_FILE";
+
+/// Everything that is refused says so in one message that names the cause.
+#[test]
+fn each_refusal_names_its_cause() {
+    let cases: &[(&str, Vec<u8>, &str)] = &[
+        ("nothing", vec![], "at byte 0: it is cut off"),
+        ("text", b"hello".to_vec(), "at byte 0: it does not begin as a pickle does"),
+        ("no opcode", b"\x80\x04\xff.".to_vec(), "at byte 2: opcode 0xff"),
+        ("code", b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R.".to_vec(), "it asks for `os.system`"),
+        ("old code", b"cos\nsystem\n(S'true'\ntR.".to_vec(), "it asks for `os.system`"),
+        ("new code", b"\x80\x04cposix\nsystem\n)\x81.".to_vec(), "it asks for `posix.system`"),
+        ("series", pandas_global("pandas.core.series", "Series"), "it asks for `pandas.core.series.Series`"),
+        ("strings of a terminal", b"\x80\x04c\x1b[2J\nx\n.".to_vec(), "it asks for `\\u{1b}[2J.x`"),
+        ("a number", b"\x80\x04K\x01.".to_vec(), "it holds an int, not a pandas DataFrame"),
+        ("a list", b"\x80\x04].".to_vec(), "it holds a list, not a pandas DataFrame"),
+        ("outside", b"\x80\x04Pid\n.".to_vec(), "an object outside the file"),
+        ("a buffer", b"\x80\x05\x97.".to_vec(), "a buffer outside the file"),
+    ];
+    for (name, bytes, said) in cases {
+        let error = read_bytes(bytes).unwrap_err().to_string();
+        assert!(error.contains(said), "{name}: {error}");
+        assert!(error.starts_with("failed to read the table"), "{name}: {error}");
+    }
+}
+
+/// What is there but is no file, and what is not there, is said so.
+#[test]
+fn a_path_that_is_no_file_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = read(directory.path()).unwrap_err().to_string();
+    assert!(error.ends_with("it is not a regular file"), "{error}");
+    let error = read(&directory.path().join("none.pkl")).unwrap_err().to_string();
+    assert!(error.contains("none.pkl`: No such file"), "{error}");
+}
+
+/// A column that holds anything but numbers is named, with the row and what is there.
+#[test]
+fn a_value_that_is_no_number_is_named_with_column_and_row() {
+    let table = Table::new(
+        vec![Column::int64("A", vec![1, 2, 3]), Column::object("CUSTOMER_ID", vec![70_000, 70_001, 70_002])],
+        Index::range(3),
+    );
+    let bytes = to_bytes(&table.unwrap());
+    let third = [b'J', 0x72, 0x11, 0x01, 0x00];
+    let at = bytes.windows(5).position(|window| window == third).expect("the third value is there");
+    for (replacement, said) in [
+        (&b"\x8c\x03abc"[..], "a str in row 2"),
+        (b"\x88", "a bool in row 2"),
+        (b"\x8a\x09\0\0\0\0\0\0\0\0\x01", "an int beyond 64 bits in row 2"),
+        (b"]", "a list in row 2"),
+        (b"C\x01x", "bytes in row 2"),
+    ] {
+        let broken = without_frames(&[&bytes[..at], replacement, &bytes[at + 5..]].concat());
+        let error = read_bytes(&broken).unwrap_err().to_string();
+        assert!(error.contains(&format!("column `CUSTOMER_ID` holds {said}")), "{error}");
+    }
+    // A missing value and a float are numbers.
+    for replacement in [&b"N"[..], b"G\x40\x00\0\0\0\0\0\0"] {
+        let changed = without_frames(&[&bytes[..at], replacement, &bytes[at + 5..]].concat());
+        assert!(read_bytes(&changed).is_ok());
+    }
+}
+
+/// A file cut off at any byte is refused, plain or compressed.
+#[test]
+fn every_shorter_file_is_refused() {
+    let bytes = to_bytes(&sample(5));
+    for length in 0..bytes.len() {
+        assert!(read_bytes(&bytes[..length]).is_err(), "{length} bytes of {}", bytes.len());
+    }
+    let bytes = gzip(&bytes);
+    for length in 0..bytes.len() {
+        assert!(read_bytes(&bytes[..length]).is_err(), "{length} compressed bytes of {}", bytes.len());
+    }
+}
+
+/// A file cut off while it is read is refused as one that was cut off before.
+#[test]
+fn a_file_cut_off_on_disk_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.pkl");
+    let bytes = to_bytes(&sample(40_000));
+    for length in [0, 1, 1000, bytes.len() / 3, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&path, &bytes[..length]).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("it is cut off"), "{length} bytes: {error}");
+    }
+}
+
+/// No hostile file takes more memory than 16 times its size and 64 MiB, and none ends the process.
+#[test]
+fn no_hostile_file_takes_more_memory_than_its_size_allows() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, bytes) in hostile_files() {
+        let path = directory.path().join(name);
+        std::fs::write(&path, &bytes).unwrap();
+        let (said, peak_bytes) = read_in_a_child(&path);
+        assert!(said.starts_with("refused"), "{name}: {said}");
+        let limit_bytes = 16 * bytes.len() as u64 + (64 << 20);
+        assert!(peak_bytes <= limit_bytes, "{name}: {peak_bytes} bytes for a file of {}: {said}", bytes.len());
+    }
+}
+
+/// An honest table peaks at its own size and 64 MiB, in whatever form it comes.
+#[test]
+fn an_honest_table_peaks_at_its_own_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let rows = 4_000_000;
+    let table = sample(rows);
+    let table_bytes = (table.columns().len() * rows * 8) as u64;
+    let path = directory.path().join("large.pkl");
+    transactions::write(&path, &table).unwrap();
+    drop(table);
+    let (said, peak_bytes) = read_in_a_child(&path);
+    assert_eq!(said, format!("read {rows} rows"));
+    assert!(peak_bytes <= table_bytes + (64 << 20), "{peak_bytes} bytes for a table of {table_bytes}");
+}
+
+/// Not a test of its own: what the tests above start in a process of its own.
+#[test]
+fn child() {
+    let Some(path) = std::env::var_os(CHILD_FILE) else { return };
+    let bytes = |path: &Path| std::fs::read(path).unwrap();
+    let path = Path::new(&path);
+    let said = match read(path) {
+        Ok(table) => format!("read {} rows", table.rows()),
+        Err(error) => format!("refused: {error}"),
+    };
+    // The evaluator of any values has the same bounds; it reads what is in memory already.
+    if said.starts_with("refused") {
+        let bytes = bytes(path);
+        drop(decode(&bytes));
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    println!("\nsaid {said}\npeak {}", peak.trim().trim_end_matches(" kB"));
+}
+
+fn read_in_a_child(path: &Path) -> (String, u64) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]).env(CHILD_FILE, path);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}: {}\n{text}", path.display(), String::from_utf8_lossy(&output.stderr));
+    let line =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).expect("the child says it").to_owned();
+    (line("said "), line("peak ").parse::<u64>().unwrap() * 1024)
+}
+
+fn hostile_files() -> Vec<(&'static str, Vec<u8>)> {
+    let many = 3_000_000;
+    let with = |head: &[u8], piece: &[u8], count: usize, tail: &[u8]| {
+        let mut bytes = head.to_vec();
+        bytes.extend(piece.repeat(count));
+        bytes.extend_from_slice(tail);
+        bytes
+    };
+    let array = |code: &str, shape: &[u8]| {
+        let mut bytes =
+            b"\x80\x04cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85C\x01b\x87R(K\x01".to_vec();
+        bytes.extend_from_slice(shape);
+        bytes.extend_from_slice(b"cnumpy\ndtype\n\x8c\x02");
+        bytes.extend_from_slice(code.as_bytes());
+        bytes.extend_from_slice(b"\x89\x88\x87R(K\x03\x8c\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89");
+        bytes
+    };
+    let huge = b"\x8a\x06\0\0\0\0\0\x01";
+    let huge_pair = [&huge[..], huge, b"\x86"].concat();
+    let huge_rows = [&huge[..], b"K\0\x86"].concat();
+    let huge_length = [&b"K\x04"[..], huge, b"\x86"].concat();
+    vec![
+        ("nested_tuples", with(b"\x80\x04N", b"\x85", many, b".")),
+        ("nested_lists", with(b"\x80\x04", b"]", many, &b"a".repeat(many))),
+        ("marks", with(b"\x80\x04", b"(", many, b".")),
+        ("nones", with(b"\x80\x04(", b"N", many, b"t.")),
+        ("empty_tuples", with(b"\x80\x04", b")", many, b".")),
+        ("empty_lists", with(b"\x80\x04", b"]", many, b".")),
+        ("empty_dicts", with(b"\x80\x04", b"}", many, b".")),
+        ("objects", with(b"\x80\x04cnumpy\ndtype\n\x94", b")h\0)R", many / 4, b".")),
+        ("memo", with(b"\x80\x04N", b"\x94", many, b".")),
+        ("memo_bomb", b"\x80\x04N\x94r\xff\xff\xff\xff.".to_vec()),
+        ("memo_gaps", with(b"\x80\x04N", b"r\x00\x00\x20\x00", many / 5, b".")),
+        ("laughs", laughs()),
+        ("latin1_laughs", latin1_laughs()),
+        ("strings", with(b"\x80\x04(", b"\x8c\x01a", many / 3, b"t.")),
+        ("string_too_long", b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc".to_vec()),
+        ("bytes_too_long", b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xffabc".to_vec()),
+        ("byte_array_too_long", b"\x80\x05\x96\0\0\0\0\0\x01\0\0abc".to_vec()),
+        ("long_too_long", b"\x80\x04\x8b\xff\xff\xff\xff1".to_vec()),
+        ("frame_too_long", b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\xffN.".to_vec()),
+        ("array_of_2_80", [array("i8", &huge_pair), b"B\x08\0\0\0abcdefghtb.".to_vec()].concat()),
+        ("array_of_2_42", [array("i8", &huge_length), b"B\x08\0\0\0abcdefghtb.".to_vec()].concat()),
+        ("rows_2_40", [array("i8", &huge_rows), b"C\0tb.".to_vec()].concat()),
+        ("object_rows_2_40", [array("O8", &huge_rows), b"]tb.".to_vec()].concat()),
+        ("objects_2_42", [array("O8", &huge_length), b"](K\x01K\x02etb.".to_vec()].concat()),
+        ("many_arrays", with(&array("i8", b"K\x02\x85"), b"C\x10abcdefghabcdefghtb0", 1, b".")),
+        ("gzip_of_zeros", gzip(&vec![0; 100 << 20])),
+        ("gzip_of_nones", gzip(&with(b"\x80\x04(", b"N", 50 << 20, b"t."))),
+        (
+            "gzip_of_array",
+            gzip(
+                &[
+                    array("i8", &[&b"J\0\0\0\x02\x85"[..]].concat()),
+                    with(b"B\0\0\0\x10", &[0; 1024], 256 << 10, b"tb."),
+                ]
+                .concat(),
+            ),
+        ),
+        (
+            "gzip_of_buffer",
+            gzip(&with(
+                b"\x80\x05cnumpy.core.numeric\n_frombuffer\n(\x96\0\0\0\x10\0\0\0\0",
+                &[0; 1024],
+                256 << 10,
+                b".",
+            )),
+        ),
+        ("gzip_of_objects", gzip(&[array("O8", b"J\0\0\0\x0c\x85"), with(b"](", b"N", 200 << 20, b"etb.")].concat())),
+        ("honest_head", {
+            let mut bytes = to_bytes(&sample(200_000));
+            let at = bytes.len() - 40;
+            bytes.truncate(at);
+            bytes
+        }),
+    ]
+}
+
+/// Lists that hold the list before them ten times.
+fn laughs() -> Vec<u8> {
+    let mut bytes = b"\x80\x04]\x94Na".to_vec();
+    for index in 0..100_u8 {
+        bytes.extend_from_slice(b"]\x94(");
+        bytes.extend([b'h', index].repeat(10));
+        bytes.push(b'e');
+    }
+    bytes.push(b'.');
+    bytes
+}
+
+/// A text of a MiB that is encoded again and again.
+fn latin1_laughs() -> Vec<u8> {
+    let mut bytes = b"\x80\x04c_codecs\nencode\n\x94X\0\0\x10\0".to_vec();
+    bytes.extend(std::iter::repeat_n(b'a', 1 << 20));
+    bytes.extend_from_slice(b"\x8c\x06latin1\x86\x94");
+    bytes.extend(b"h\0h\x01R".repeat(100_000));
+    bytes.push(b'.');
+    bytes
+}
+
+fn pandas_global(module: &str, name: &str) -> Vec<u8> {
+    format!("c{module}\n{name}\n)\x20.").into_bytes()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The same pickle without its frames, whose lengths are wrong once something in them has been replaced.
+fn without_frames(bytes: &[u8]) -> Vec<u8> {
+    assert_eq!(bytes[2], 0x95, "a frame comes first");
+    [&bytes[..2], &bytes[11..]].concat()
+}
+
+fn sample(rows: usize) -> Table {
+    let ints = |high: i64| (0..rows as i64).map(|row| row * 7919 % high).collect::<Vec<_>>();
+    let columns = vec![
+        Column::int64("TRANSACTION_ID", ints(1 << 40)),
+        Column::object("CUSTOMER_ID", ints(5000)),
+        Column::object("TX_TIME_SECONDS", ints(86_400_000)),
+        Column::float64("TX_AMOUNT", ints(10_000).into_iter().map(|cents| cents as f64 / 100.0).collect()),
+        Column::datetime_ns("TX_DATETIME", ints(1 << 50)),
+    ];
+    Table::new(columns, Index::int64(ints(1 << 30))).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any single byte changed gives a table or an error.
+    #[test]
+    fn a_changed_byte_does_no_harm(at in 0_usize..2000, byte in any::<u8>(), compressed in any::<bool>()) {
+        let mut bytes = to_bytes(&sample(20));
+        if compressed {
+            bytes = gzip(&bytes);
+        }
+        let length = bytes.len();
+        bytes[at % length] = byte;
+        drop(read_bytes(&bytes));
+        drop(decode(&bytes));
+    }
+
+    /// Opcodes in any order give a value or an error.
+    #[test]
+    fn opcodes_in_any_order_do_no_harm(soup in proptest::collection::vec(opcode(), 0..200)) {
+        let bytes = [b"\x80\x04".to_vec(), soup.concat(), b".".to_vec()].concat();
+        drop(read_bytes(&bytes));
+        drop(decode(&bytes));
+    }
+
+    /// Any bytes give a value or an error.
+    #[test]
+    fn any_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        drop(read_bytes(&bytes));
+        drop(decode(&bytes));
+    }
+}
+
+/// An opcode with a likely argument, or a few that belong together.
+fn opcode() -> impl Strategy<Value = Vec<u8>> {
+    let plain = b"(.012JNRabegst})]u\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94".to_vec();
+    prop_oneof![
+        4 => proptest::sample::select(plain).prop_map(|opcode| vec![opcode]),
+        2 => any::<u8>().prop_map(|value| vec![b'K', value]),
+        1 => any::<u8>().prop_map(|index| vec![b'h', index % 16]),
+        1 => any::<u8>().prop_map(|index| vec![b'q', index % 16]),
+        1 => any::<[u8; 3]>().prop_map(|bytes| [&b"C\x03"[..], &bytes[..]].concat()),
+        1 => any::<[u8; 8]>().prop_map(|bytes| [&b"C\x08"[..], &bytes[..]].concat()),
+        1 => Just(b"\x8c\x05index".to_vec()),
+        1 => Just(b"cnumpy\ndtype\n\x8c\x02i8\x89\x88\x87R(K\x03\x8c\x01<NNNK\0K\0K\0tb".to_vec()),
+        1 => Just(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85C\x01b\x87R(K\x01K\x02\x85".to_vec()),
+        1 => Just(b"cpandas.core.frame\nDataFrame\n)\x81}\x8c\x04_mgr".to_vec()),
+    ]
+}
