@@ -20,18 +20,15 @@ pub fn hear(evidence: &Evidence) -> Vec<Finding> {
 }
 
 /// A dataset of which there is no trace at all is the queue's matter; here, part of its results is there and part not.
+/// A checkpoint comes before its entry, so a run that was broken off may lack the entry, but never the checkpoint.
 fn missing(evidence: &Evidence, usable: &[&str]) -> Vec<Finding> {
-    if !evidence.is_finished() {
-        return Vec::new();
-    }
     let is_missing = |file: &String| !evidence.output.contains(file);
-    let with_results = || usable.iter().filter(|item| evidence.has_left_results(item));
-    let report = with_results().next().map(|_| REPORT.to_owned());
-    let expected = with_results().map(|item| checkpoint_name(item)).chain(report);
-    expected
-        .filter(is_missing)
-        .map(|file| finding(MISSING_FILE, format!("`{file}` is not in the output."), format!("output/{file}"), None))
-        .collect()
+    let with_results: Vec<_> = usable.iter().filter(|item| evidence.has_left_results(item)).collect();
+    let report = (evidence.is_finished() && !with_results.is_empty()).then(|| REPORT.to_owned());
+    let expected = with_results.iter().map(|item| checkpoint_name(item)).chain(report);
+    let object =
+        |file| finding(MISSING_FILE, format!("`{file}` is not in the output."), format!("output/{file}"), None);
+    expected.filter(is_missing).map(object).collect()
 }
 
 /// A cut-off run may leave a temporary file: whoever claims its dataset next removes it.

@@ -84,7 +84,7 @@ fn miscounted(evidence: &Evidence, before: &QueueState, after: &QueueState) -> V
     for item in &before.waiting {
         let places = held().filter(|held| *held == item).count();
         let done = evidence.has_left_results(item);
-        if places == 0 && !done && evidence.is_finished() {
+        if places == 0 && !done {
             let message = format!(
                 "`{item}` was queued and is nowhere: not waiting, not claimed, not set aside, and without results."
             );

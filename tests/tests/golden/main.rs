@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use doctorings::{DOCTORINGS, Doctoring};
 use fs_err as fs;
-use lab::record::Verdict;
+use lab::record::{Finding, Verdict};
 use patient::{Patient, files};
 use tests::evidence::Evidence;
 use tests::{causes, console, filters, golden, judges};
@@ -210,24 +210,20 @@ fn what_is_in_order_is_green() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// There are more ways than one to bring a cause about, and each is found by its name.
+/// There are more ways than one to bring a cause about, and each is found by its name and described.
 #[test]
 fn each_fault_is_found_by_its_name() {
     let mut wrong = Vec::new();
-    for (judge_name, cause, what, apply) in faults::FAULTS {
+    for (judge_name, cause, what, says, apply) in faults::FAULTS {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let patient = Patient::copy(&good(), &dir.path().join("record"));
         apply(&patient);
         let verdict = judge(patient.record.dir());
-        if verdict
-            .findings
-            .first()
-            .is_none_or(|first| (first.judge.as_str(), first.cause.as_str()) != (judge_name, cause))
-        {
-            wrong.push(format!(
-                "{what} Not {judge_name}, {cause}:\n{}",
-                console::render(&verdict, Path::new(""), false)
-            ));
+        let is_it =
+            |first: &Finding| first.judge == *judge_name && first.cause == *cause && first.message.contains(says);
+        if !verdict.findings.first().is_some_and(is_it) {
+            let said = console::render(&verdict, Path::new(""), false);
+            wrong.push(format!("{what} Not {judge_name}, {cause}, {says}:\n{said}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -236,12 +232,19 @@ fn each_fault_is_found_by_its_name() {
 /// A run that was broken off is objected to for that, and not for what it had no time to do.
 #[test]
 fn a_run_that_was_broken_off_has_one_finding() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let patient = Patient::copy(&good(), &dir.path().join("record"));
-    faults::interrupted(&patient);
-    let findings = judge(patient.record.dir()).findings;
-    let causes: Vec<_> = findings.iter().map(|finding| finding.cause.as_str()).collect();
-    assert_eq!(causes, ["unfinished-run"], "{findings:#?}");
+    let before_the_first_entry = |patient: &Patient| {
+        faults::interrupted(patient);
+        patient.remove("output/report.txt");
+    };
+    let cases: [&dyn Fn(&Patient); 2] = [&faults::interrupted, &before_the_first_entry];
+    for apply in cases {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let patient = Patient::copy(&good(), &dir.path().join("record"));
+        apply(&patient);
+        let findings = judge(patient.record.dir()).findings;
+        let causes: Vec<_> = findings.iter().map(|finding| finding.cause.as_str()).collect();
+        assert_eq!(causes, ["unfinished-run"], "{findings:#?}");
+    }
 }
 
 /// Of another worker no lineage is asked, but that its checkpoints load and have the accuracies of its report.

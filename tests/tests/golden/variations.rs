@@ -1,8 +1,11 @@
 //! Runs that differ from the good one and are in order all the same: preemptions, restarts, several pods, other workers.
 
-use lab::record::{ContainerRun, Pod, Stream};
+use lab::record::{ContainerRun, DatasetsSource, Pod, Stream, When};
+use tests::evidence::TESTING;
 use worker::checkpoint::Checkpoint;
+use worker::model::Model;
 
+use super::faults::on_the_edge;
 use super::patient::{Patient, output};
 
 /// A run that is in order.
@@ -100,21 +103,32 @@ pub const VARIATIONS: &[Variation] = &[
     Variation {
         what: "Another worker's model answers \"no fraud\" to everything, as the original's does.",
         apply: |patient| {
-            patient.retrain(&|_, _, _| worker::model::Model::untrained());
+            patient.retrain(&|_, _, _| Model::untrained());
             by_another_worker(patient);
         },
     },
     Variation {
         what: "Another worker adds in another order: rows on the edge fall to the other side.",
         apply: |patient| {
-            // Class 1 beats class 0 by less than the rounding errors of values like these, on every row.
-            patient.retrain(&|_, _, _| {
-                let mut model = worker::model::Model::untrained();
-                model.intercept = [1e15, 1e15 + 0.125, -1e18, -1e18];
-                model
-            });
+            patient.retrain(&|_, _, _| on_the_edge());
             by_another_worker(patient);
             patient.report(|entries| entries[3].testing_accuracy = 9629.0 / 9651.0);
+        },
+    },
+    Variation {
+        what: "There is one day, with three frauds: too few to demand that anything be learnt.",
+        apply: |patient| {
+            patient.inputs(|inputs| {
+                inputs.datasets = DatasetsSource::Generated { days: 1, seed: 0 };
+                // The day after the only one is the test set, and the same table has the same bytes.
+                inputs.files.truncate(2);
+                inputs.files[1].path = TESTING.into();
+            });
+            patient.queue(When::Before, |queue| queue.waiting.truncate(1));
+            patient.log(|_| whole(&[LAST]));
+            patient.report(|entries| entries.retain(|entry| entry.dataset.starts_with(LAST)));
+            [FIRST, SECOND, THIRD].iter().for_each(|day| patient.remove(&output(day)));
+            patient.retrain(&|_, _, _| Model::untrained());
         },
     },
 ];
