@@ -9,6 +9,7 @@ pub(crate) mod element;
 mod encode;
 pub(crate) mod error;
 pub(crate) mod heap;
+mod host;
 pub(crate) mod machine;
 pub mod numpy;
 pub(crate) mod opcode;

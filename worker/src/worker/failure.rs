@@ -98,10 +98,9 @@ mod tests {
     #[test]
     fn a_panic_sets_the_dataset_aside_with_its_message() {
         let none = std::hint::black_box(None::<u8>);
-        for (stop, message) in [
-            (guarded(|| panic!("row {}", 7)).map(|()| ()), "row 7"),
-            (guarded(|| none.expect("a value")).map(drop), "a value"),
-        ] {
+        for (stop, message) in
+            [(guarded(|| panic!("row {}", 7)), "row 7"), (guarded(|| none.expect("a value")).map(drop), "a value")]
+        {
             let Err(Stop::Unfit(reason)) = stop else { panic!("a panic must be a reason to set aside") };
             assert_eq!(reason, format!("the worker panicked over it: {message}"));
         }
