@@ -1,0 +1,5 @@
+//! What the lab does with containers, on a real Docker engine; where there is none, each test says so.
+
+mod engine;
+mod harness;
+mod image;
