@@ -7,6 +7,7 @@ pub mod console;
 pub mod datasets;
 pub mod docker;
 pub mod evidence;
+pub mod export;
 pub mod failure;
 pub mod flow;
 pub mod github;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -24,6 +25,8 @@ pub struct Container {
     pub addresses: BTreeMap<String, IpAddr>,
     /// For each of its ports that 127.0.0.1 forwards: of the container, of this machine.
     pub ports: BTreeMap<u16, u16>,
+    /// For each directory of this machine that it sees: where it sees it, where it lies.
+    pub binds: BTreeMap<String, PathBuf>,
 }
 
 impl Container {
@@ -52,6 +55,7 @@ pub(super) fn parse(json: &[u8]) -> serde_json::Result<Container> {
         labels: one.config.labels.unwrap_or_default(),
         addresses: addresses.collect(),
         ports: forwarded.collect(),
+        binds: one.mounts.into_iter().filter(|mount| mount.kind == "bind").map(Mount::pair).collect(),
     })
 }
 
@@ -63,6 +67,8 @@ struct Inspected {
     state: State,
     config: Config,
     network_settings: NetworkSettings,
+    #[serde(default)]
+    mounts: Vec<Mount>,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +105,21 @@ struct Network {
 #[serde(rename_all = "PascalCase")]
 struct Host {
     host_port: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mount {
+    #[serde(rename = "Type")]
+    kind: String,
+    source: PathBuf,
+    destination: String,
+}
+
+impl Mount {
+    fn pair(self) -> (String, PathBuf) {
+        (self.destination, self.source)
+    }
 }
 
 impl Network {

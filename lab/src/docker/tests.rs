@@ -161,7 +161,10 @@ fn the_client_carries_the_marker() {
 #[test]
 fn a_container_is_read() {
     let json = r#"[{"Id": "f00", "Image": "sha256:1", "State": {"Status": "running", "ExitCode": 0, "Error": ""},
-        "Config": {"Labels": {"batch-ml-lab": "x"}}, "NetworkSettings": {
+        "Config": {"Labels": {"batch-ml-lab": "x"}},
+        "Mounts": [{"Type": "bind", "Source": "/here", "Destination": "/there"},
+            {"Type": "volume", "Name": "v", "Source": "/var/v", "Destination": "/v"}],
+        "NetworkSettings": {
         "Ports": {"2049/tcp": [{"HostIp": "127.0.0.1", "HostPort": "32768"}], "111/tcp": null},
         "Networks": {"kind": {"IPAddress": "172.18.0.2"}, "off": {"IPAddress": ""}}}}]"#;
     let container = inspect::parse(json.as_bytes()).unwrap();
@@ -169,6 +172,7 @@ fn a_container_is_read() {
     assert_eq!(container.labels["batch-ml-lab"], "x");
     assert_eq!(container.addresses.into_iter().collect::<Vec<_>>(), [("kind".into(), [172, 18, 0, 2].into())]);
     assert_eq!(container.ports.into_iter().collect::<Vec<_>>(), [(2049, 32768)]);
+    assert_eq!(container.binds.into_iter().collect::<Vec<_>>(), [("/there".into(), "/here".into())]);
     let ended = r#"[{"Id": "f00", "Image": "sha256:1", "State": {"Status": "exited", "ExitCode": 137, "Error": "oom"},
         "Config": {"Labels": null}, "NetworkSettings": {}}]"#;
     let container = inspect::parse(ended.as_bytes()).unwrap();

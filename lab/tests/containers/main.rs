@@ -1,5 +1,6 @@
 //! What the lab does with containers, on a real Docker engine; where there is none, each test says so.
 
 mod engine;
+mod export;
 mod harness;
 mod image;
