@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::console::Form;
 use crate::datasets::{DAYS_MAX, Source};
 use crate::flow::Preempt;
+use crate::images;
 use crate::target::Asked;
+use crate::target::kind::plan::{NfsVersion, Volume};
 use crate::wait::parse_scale;
 
 /// The lab that is meant where none is named.
@@ -112,9 +114,39 @@ pub struct Up {
     /// Which Redis.
     #[command(flatten)]
     pub redis: Redis,
-    /// The port of Redis on 127.0.0.1 [default: any free one].
+    /// The port of Redis on 127.0.0.1 of target `local` [default: any free one].
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub redis_port: Option<u16>,
+    /// What a cluster is to be like.
+    #[command(flatten)]
+    pub kind: Kind,
+    /// Print the steps and what a person would type for each, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What a cluster of target `kind` is to be like.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of target `kind`")]
+pub struct Kind {
+    /// The image of the cluster's nodes [default: a pinned kindest/node].
+    #[arg(long, value_name = "REF", env = images::NODE.variable, hide_env_values = true)]
+    pub node_image: Option<String>,
+    /// Redis's image [default: a pinned redis].
+    #[arg(long, value_name = "REF", env = images::REDIS.variable, hide_env_values = true)]
+    pub redis_image: Option<String>,
+    /// The image that the export's is built from [default: debian:bookworm-slim].
+    #[arg(long, value_name = "REF", env = images::BASE.variable, hide_env_values = true)]
+    pub base_image: Option<String>,
+    /// How pods reach the export [default: nfs, and directory where the kernel has no NFS client].
+    #[arg(long, value_enum)]
+    pub volume: Option<Volume>,
+    /// The version of NFS; 3 is Filestore Basic's own [default: what kernel and export agree on].
+    #[arg(long, value_name = "VERSION", value_enum)]
+    pub nfs_version: Option<NfsVersion>,
+    /// Nodes with the Spot label and taint.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub spot_nodes: u32,
 }
 
 /// Where the records are.
@@ -154,7 +186,7 @@ pub struct E2e {
     // No conflict with `worker_bin`: its variable is always set where `cargo xtask` starts the lab.
     #[arg(long, value_name = "CMD")]
     pub worker_cmd: Option<String>,
-    /// Run an image in place of the project's worker; `local` runs none.
+    /// Run an image in place of the project's worker, where there is a cluster.
     #[arg(long, value_name = "REF", conflicts_with = "worker_cmd")]
     pub worker_image: Option<String>,
     /// The project's worker [default: `worker` beside this program].
@@ -216,6 +248,9 @@ pub struct Down {
 /// Options of `doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct Doctor {
+    /// The target whose needs decide about the exit code.
+    #[arg(long, value_enum, default_value_t = Asked::Auto)]
+    pub target: Asked,
     /// Which Redis.
     #[command(flatten)]
     pub redis: Redis,
@@ -228,6 +263,9 @@ pub struct Doctor {
     /// The judge [default: `judge` beside this program].
     #[arg(long, value_name = "PATH", env = "LAB_JUDGE", hide_env_values = true)]
     pub judge: Option<PathBuf>,
+    /// What a cluster is to be like.
+    #[command(flatten)]
+    pub kind: Kind,
 }
 
 /// Options of `explain`.
@@ -236,6 +274,9 @@ pub struct Explain {
     /// The target whose commands are shown beside the tutorial's.
     #[arg(long, value_enum, default_value_t = Asked::Auto)]
     pub target: Asked,
+    /// What a cluster is to be like.
+    #[command(flatten)]
+    pub kind: Kind,
 }
 
 /// Options of `gc`.

@@ -6,6 +6,8 @@
 /// An image, and what names another one in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pinned {
+    /// What a preflight calls it.
+    pub check: &'static str,
     /// What it is for, completing "the image of ".
     pub what: &'static str,
     /// The image.
@@ -18,6 +20,7 @@ pub struct Pinned {
 
 /// A Kubernetes node for kind 0.30, by digest as kind's release notes give it: a tag may be built anew.
 pub const NODE: Pinned = Pinned {
+    check: "node-image",
     what: "the cluster's nodes",
     reference: "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a",
     option: "--node-image",
@@ -25,11 +28,17 @@ pub const NODE: Pinned = Pinned {
 };
 
 /// Redis, the official image. 7.2 is the last release under the licence that distributions ship.
-pub const REDIS: Pinned =
-    Pinned { what: "Redis", reference: "redis:7.2-bookworm", option: "--redis-image", variable: "LAB_REDIS_IMAGE" };
+pub const REDIS: Pinned = Pinned {
+    check: "redis-image",
+    what: "Redis",
+    reference: "redis:7.2-bookworm",
+    option: "--redis-image",
+    variable: "LAB_REDIS_IMAGE",
+};
 
 /// What the export's image is built on: NFS-Ganesha comes from this release's own packages.
 pub const BASE: Pinned = Pinned {
+    check: "base-image",
     what: "the export's base",
     reference: "debian:bookworm-slim",
     option: "--base-image",

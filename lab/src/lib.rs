@@ -2,6 +2,7 @@
 //! flow that is run on it, and the record of a run.
 
 pub mod cli;
+pub mod cluster;
 pub mod command;
 pub mod console;
 pub mod datasets;
@@ -17,6 +18,7 @@ pub mod interrupt;
 pub mod job;
 pub mod judge;
 pub mod kill_point;
+pub mod manifests;
 pub mod places;
 pub mod preflight;
 pub mod process;

@@ -1,4 +1,4 @@
-//! `lab doctor`: what a lab needs, what was found, and what mends what is missing.
+//! `lab doctor`: what each target needs, what was found, and what mends what is missing.
 
 use serde::Serialize;
 
@@ -6,54 +6,82 @@ use crate::cli;
 use crate::console::{Console, Tone};
 use crate::failure::{Exit, Result};
 use crate::places::Places;
-use crate::preflight::{self, Needs, RunNeeds};
+use crate::preflight::{self, Check, Needs, Place, RunNeeds};
 use crate::redis_server::Fetch;
+use crate::target::{Asked, Target};
 
 /// A check as a JSON line.
 #[derive(Serialize)]
 struct Line<'a> {
     event: &'static str,
+    target: &'a str,
     check: &'a str,
     ok: bool,
     found: &'a str,
     remedy: &'a str,
 }
 
-/// Runs the command.
+/// Runs the command. Its exit code is about the target that was asked for; `auto` is content with any.
 ///
 /// # Errors
 /// When this user has no home.
 pub fn run(arguments: &cli::Doctor, console: &Console) -> Result<Exit> {
     let places = Places::find(arguments.runs.runs.as_deref())?;
-    let needs = RunNeeds {
-        worker_command: None,
-        worker_file: arguments.worker_bin.as_deref(),
-        judge: arguments.judge.as_deref(),
-        datasets: None,
-    };
     let redis = arguments.redis.redis_server.as_deref();
-    let needs = Needs { places: &places, redis, fetch: Fetch::Refused, run: Some(needs) };
-    let (checks, _) = preflight::look(&needs, console);
-    for check in &checks {
-        let (ok, found, remedy) = match &check.found {
-            Ok(found) => (true, found.as_str(), ""),
-            Err(failure) => (false, failure.error.as_str(), failure.remedy.as_str()),
+    let local = Place::Local { redis, fetch: Fetch::Refused };
+    let kind = Place::Kind { options: &arguments.kind, pull: false };
+    let mut told: Vec<String> = Vec::new();
+    let mut is_fit = |target: Target, place| {
+        let run = RunNeeds {
+            worker_command: None,
+            worker_image: None,
+            worker_file: arguments.worker_bin.as_deref(),
+            judge: arguments.judge.as_deref(),
+            datasets: None,
         };
-        console.result(if ok { Tone::Good } else { Tone::Bad }, check.name, found);
-        if !remedy.is_empty() {
-            console.result(Tone::Note, "remedy", remedy);
+        let (checks, _) = preflight::look(&Needs { places: &places, place, run: Some(run) }, console);
+        let fit = checks.iter().all(|check| check.found.is_ok());
+        console.result(
+            if fit { Tone::Good } else { Tone::Note },
+            "Target",
+            &format!("`{}`: {}", target.name(), word(fit)),
+        );
+        // What is the same for both is told once.
+        for check in checks.iter().filter(|check| !told.contains(&check.name.to_owned())) {
+            tell(target, check, console);
         }
-        console.json(&Line { event: "check", check: check.name, ok, found, remedy });
-    }
+        told.extend(checks.iter().map(|check| check.name.to_owned()));
+        fit
+    };
+    let fit = [is_fit(Target::Local, local), is_fit(Target::Kind, kind)];
     for (name, what) in super::gc::leftovers(&places) {
         let found = format!("lab `{name}`: {what}");
         console.result(Tone::Note, "leftover", &found);
         console.result(Tone::Note, "remedy", "cargo xtask lab gc");
-        console.json(&Line { event: "leftover", check: &name, ok: true, found: &found, remedy: "cargo xtask lab gc" });
+        let remedy = "cargo xtask lab gc";
+        console.json(&Line { event: "leftover", target: "", check: &name, ok: true, found: &found, remedy });
     }
-    for target in ["kind", "gke"] {
-        console.result(Tone::Note, target, "not in this version of the lab");
-    }
-    let good = checks.iter().all(|check| check.found.is_ok());
+    let good = match arguments.target {
+        Asked::Local => fit[0],
+        Asked::Kind => fit[1],
+        Asked::Auto => fit.contains(&true),
+        Asked::Gke => false,
+    };
     Ok(if good { Exit::Green } else { Exit::Preflight })
+}
+
+fn word(fit: bool) -> &'static str {
+    if fit { "everything is there" } else { "something is missing" }
+}
+
+fn tell(target: Target, check: &Check, console: &Console) {
+    let (ok, found, remedy) = match &check.found {
+        Ok(found) => (true, found.as_str(), ""),
+        Err(failure) => (false, failure.error.as_str(), failure.remedy.as_str()),
+    };
+    console.result(if ok { Tone::Good } else { Tone::Bad }, check.name, found);
+    if !remedy.is_empty() {
+        console.result(Tone::Note, "remedy", remedy);
+    }
+    console.json(&Line { event: "check", target: target.name(), check: check.name, ok, found, remedy });
 }

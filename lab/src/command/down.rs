@@ -2,11 +2,12 @@
 
 use crate::cli;
 use crate::console::{Console, Tone, plural};
+use crate::docker::Docker;
 use crate::failure::{Exit, Result};
 use crate::places::Places;
 use crate::state::{LabDir, Lock, State, StateError};
 use crate::step::Announced;
-use crate::target::local;
+use crate::target::{Target, TargetError, kind, local};
 
 /// Runs the command.
 ///
@@ -33,11 +34,32 @@ pub fn take_down(lab: &LabDir, patience: cli::Patience, console: &Console) -> Re
     }
     let lock = Lock::take(lab, patience.lock_wait(), console)?;
     let state = readable_state(lab, console)?;
-    if let Some(state) = &state {
-        local::check_target(state)?;
-    }
-    let had = local::take_down(lab, lock, state)?;
+    let had = take_down_locked(lab, lock, state)?;
     Ok(format!("lab `{}`: {had}", lab.name()))
+}
+
+/// The same with the lab in hand.
+///
+/// # Errors
+/// When something stays.
+pub fn take_down_locked(lab: &LabDir, lock: Lock, state: Option<State>) -> Result<String> {
+    let target = state.as_ref().map(|state| Target::named(&state.target).ok_or_else(|| unknown_target(state)));
+    match target.transpose()? {
+        Some(Target::Kind) => kind::take_down(&Docker::find(Some(lab.marker()))?, lab, lock, state),
+        Some(Target::Local) => local::take_down(lab, lock, state),
+        // Its state is gone or damaged: what carries its mark is found on both.
+        None => {
+            let in_docker = Docker::find(Some(lab.marker())).and_then(|docker| docker.versions().map(|_| docker));
+            match in_docker {
+                Ok(docker) => kind::take_down(&docker, lab, lock, None),
+                Err(_) => local::take_down(lab, lock, None),
+            }
+        }
+    }
+}
+
+fn unknown_target(state: &State) -> TargetError {
+    TargetError::Elsewhere { name: state.name.clone(), stands: state.target.clone(), asked: "local or kind" }
 }
 
 /// The state, or nothing where it is damaged: the processes of a lab are found without it.

@@ -1,45 +1,37 @@
 //! `lab e2e`: preflight, up, flow, record, judge, down. Evidence first, then judgement, then teardown.
 
-use super::up;
+use super::{explain, up};
 use crate::cli;
 use crate::console::Console;
 use crate::evidence::{self, Evidence};
-use crate::failure::{Exit, Explain, Failure, Result};
+use crate::failure::{Exit, Failure, Result};
 use crate::flow::{self, Context, FailedStep, Order, Phase, Run};
 use crate::github;
 use crate::judge::Judge;
 use crate::places::Places;
-use crate::preflight::{Needs, RunNeeds};
-use crate::redis_server::Fetch;
+use crate::preflight::{Needs, Place, RunNeeds};
 use crate::verdict::Ending;
-
-/// The worker that was asked for cannot be run on this target.
-#[derive(Debug, thiserror::Error)]
-#[error("failed to use image `{image}` as the worker: target `{target}` runs programs, not images")]
-struct NoImages {
-    image: String,
-    target: &'static str,
-}
 
 /// Runs the command.
 ///
 /// # Errors
 /// What kept the run from beginning. How a run ends that began, is printed and in the exit code.
 pub fn run(arguments: &cli::E2e, console: &Console) -> Result<Exit> {
-    let target = up::choose(&arguments.up.place, console)?;
-    if let Some(image) = arguments.worker_image.clone() {
-        return Err(NoImages { image, target: target.name() }.into());
-    }
     let places = Places::find(arguments.runs.runs.as_deref())?;
+    let target = up::choose(&arguments.up, &places, console)?;
+    if arguments.up.dry_run {
+        return Ok(explain::print(target, console));
+    }
     let source = arguments.source();
     let needs = RunNeeds {
         worker_command: arguments.worker_cmd.as_deref(),
+        worker_image: arguments.worker_image.as_deref(),
         worker_file: arguments.worker_bin.as_deref(),
         judge: arguments.judge.as_deref(),
         datasets: Some(&source),
     };
-    let redis = arguments.up.redis.redis_server.as_deref();
-    let found = up::preflight(&Needs { places: &places, redis, fetch: Fetch::Allowed, run: Some(needs) }, console)?;
+    let place = Place::of(target, &arguments.up);
+    let found = up::preflight(&Needs { places: &places, place, run: Some(needs) }, console)?;
     let (Some(worker), Some(judge)) = (found.worker, found.judge) else { unreachable!("preflight insists on both") };
     let order = Order {
         datasets: source,
@@ -51,7 +43,7 @@ pub fn run(arguments: &cli::E2e, console: &Console) -> Result<Exit> {
         job_time_scale: arguments.job_time_scale,
         job_limit: arguments.job_limit(),
     };
-    let site = up::open(target, &arguments.up, &places, found.redis, console)?;
+    let site = up::open(&arguments.up, &places, found.ground, console)?;
     let name = &arguments.up.place.which.name;
     let mut evidence = Evidence::begin(&places, name, target.name(), &order)?;
     evidence::announce(&evidence, console);
@@ -69,14 +61,22 @@ pub fn run(arguments: &cli::E2e, console: &Console) -> Result<Exit> {
 /// Stands the lab up, does the work, and gathers the evidence whatever came of it.
 fn go_through(context: &mut Context<'_>, evidence: &mut Evidence) -> Option<FailedStep> {
     if let Err(failed) = stand_up(context, evidence) {
-        let log = context.site().map(|site| site.redis_log()).unwrap_or_default();
         // The failure matters more than that its evidence could not be kept.
-        let _ = evidence.record().set_text("logs/redis.log", &log);
+        let _ = gather(context, evidence, true);
         return Some(failed);
     }
     let outcome = flow::walk(context, Phase::Run);
     let gathered = flow::walk(context, Phase::Evidence);
-    outcome.and(gathered).err()
+    let outcome = outcome.and(gathered);
+    let kept = gather(context, evidence, outcome.is_err());
+    outcome.and(kept.map_err(|failure| FailedStep { step: "logs", failure })).err()
+}
+
+/// Keeps what Redis said, and what only the place itself can show.
+fn gather(context: &mut Context<'_>, evidence: &Evidence, red: bool) -> Result<()> {
+    let site = context.site()?;
+    evidence.record().set_text("logs/redis.log", &site.redis_log())?;
+    site.gather(evidence.record(), red)
 }
 
 fn stand_up(context: &mut Context<'_>, evidence: &mut Evidence) -> Result<(), FailedStep> {
@@ -111,18 +111,4 @@ fn conclude(
     ending.print(console);
     github::report(&ending, console);
     ending.exit()
-}
-
-impl Explain for NoImages {
-    fn exit(&self) -> Exit {
-        Exit::Preflight
-    }
-
-    fn cause_name(&self) -> &'static str {
-        "worker-missing"
-    }
-
-    fn remedy(&self) -> String {
-        "run the image's program itself with --worker-cmd, or take a target that runs images".into()
-    }
 }

@@ -6,6 +6,8 @@ use crate::cli;
 use crate::console::{Console, Form};
 use crate::failure::{Exit, Result};
 use crate::flow::TUTORIAL;
+use crate::manifests::EDITS;
+use crate::preflight;
 use crate::target::Target;
 
 /// A step, explained.
@@ -18,12 +20,28 @@ struct Line<'a> {
     typed: Vec<&'a str>,
 }
 
+/// An edit of a manifest, explained.
+#[derive(Serialize)]
+struct EditLine {
+    event: &'static str,
+    name: &'static str,
+    file: &'static str,
+    path: &'static str,
+    why: &'static str,
+    when: &'static str,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// When the target cannot be had.
 pub fn run(arguments: &cli::Explain, console: &Console) -> Result<Exit> {
-    let (target, _) = Target::choose(arguments.target)?;
+    let (target, _) = Target::choose(arguments.target, || preflight::kind_lacks(&arguments.kind))?;
+    Ok(print(target, console))
+}
+
+/// Prints the steps and, where there are manifests, the edits that they get.
+pub fn print(target: Target, console: &Console) -> Exit {
     for (number, step) in (1..).zip(TUTORIAL) {
         let commands = target.commands().iter().find(|commands| commands.step == step.name);
         let typed: Vec<_> = commands.map(|commands| commands.typed.lines().collect()).unwrap_or_default();
@@ -35,5 +53,30 @@ pub fn run(arguments: &cli::Explain, console: &Console) -> Result<Exit> {
         }
         console.json(&Line { event: "step", step: step.name, tutorial, target: target.name(), typed });
     }
-    Ok(Exit::Green)
+    if target != Target::Local {
+        print_edits(target, console);
+    }
+    Exit::Green
+}
+
+fn print_edits(target: Target, console: &Console) {
+    if console.form() != Form::Json {
+        console.raw("\nThe manifests are applied as they stand under manifests/, but for these named edits:\n");
+    }
+    for edit in EDITS.iter().filter(|edit| edit.when.contains(target.name())) {
+        if console.form() != Form::Json {
+            console.raw(&format!(
+                "  {} ({}, {})\n      why:  {}\n      when: {}\n",
+                edit.name, edit.file, edit.path, edit.why, edit.when
+            ));
+        }
+        console.json(&EditLine {
+            event: "edit",
+            name: edit.name,
+            file: edit.file,
+            path: edit.path,
+            why: edit.why,
+            when: edit.when,
+        });
+    }
 }

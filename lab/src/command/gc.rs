@@ -13,7 +13,7 @@ use crate::places::Places;
 use crate::process::marked_below;
 use crate::redis_server::Server;
 use crate::state::{Holder, LabDir, Lock, Phase, StateError};
-use crate::target::local;
+use crate::target::{Target, kind};
 
 /// Runs the command.
 ///
@@ -29,7 +29,7 @@ pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
             other => other?,
         };
         let state = down::readable_state(&lab, console)?;
-        let had = local::take_down(&lab, lock, state)?;
+        let had = down::take_down_locked(&lab, lock, state)?;
         console.line(Tone::Good, "Removed", &format!("lab `{name}` ({what}): {had}"));
     }
     let orphans: Vec<_> = marked_below(&places.state).into_iter().filter(|(_, lab)| !lab.exists()).collect();
@@ -61,7 +61,8 @@ fn what_is_left(lab: &LabDir) -> Option<&'static str> {
     match lab.read() {
         Err(_) => Some("its state is damaged"),
         Ok(None) => Some("a directory without a state"),
-        Ok(Some(state)) if state.target != "local" => None,
+        Ok(Some(state)) if state.target == Target::Kind.name() => kind::leftover(lab, &state),
+        Ok(Some(state)) if state.target != Target::Local.name() => None,
         Ok(Some(state)) => match (state.phase, state.redis) {
             (Phase::Creating, _) => Some("half made"),
             (Phase::Removing, _) => Some("half removed"),

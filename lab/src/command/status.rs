@@ -9,7 +9,8 @@ use crate::console::{Console, Tone, plural, size};
 use crate::failure::{Exit, Result};
 use crate::places::Places;
 use crate::redis_server::{Server, connect};
-use crate::state::{Holder, LabDir, Phase, RedisState};
+use crate::state::{Holder, LabDir, Phase, RedisState, State};
+use crate::target::{Target, kind};
 
 /// All that there is to say, also as JSON.
 #[derive(Debug, Serialize)]
@@ -23,6 +24,7 @@ struct Status {
     redis: Option<Redis>,
     share: Option<Share>,
     queue: Option<Queue>,
+    kind: Option<kind::Seen>,
     holder: Option<Holder>,
     last_run: Option<String>,
 }
@@ -64,38 +66,34 @@ pub fn run(arguments: &cli::Which, console: &Console) -> Result<Exit> {
 fn look(lab: &LabDir) -> Result<Status> {
     let state = lab.read()?;
     let holder = Holder::of(lab);
+    let there = if lab.path().exists() && holder.is_none() { "partial" } else { "down" };
+    let (target, since, redis, share, queue, kind, last_run) = Default::default();
     let name = lab.name().to_owned();
-    let Some(state) = state else {
-        let (target, since, redis, share, queue, last_run) = Default::default();
-        let there = if lab.path().exists() && holder.is_none() { "partial" } else { "down" };
-        return Ok(Status {
-            event: "status",
-            name,
-            state: there,
-            target,
-            since,
-            redis,
-            share,
-            queue,
-            holder,
-            last_run,
-        });
+    let nothing =
+        Status { event: "status", name, state: there, target, since, redis, share, queue, kind, holder, last_run };
+    let Some(state) = state else { return Ok(nothing) };
+    let seen = if Target::named(&state.target) == Some(Target::Kind) {
+        look_at_kind(lab, &state, nothing)
+    } else {
+        look_at_local(lab, &state, nothing)
     };
+    let last_run = state.last_run.map(|run| run.display().to_string());
+    Ok(Status { target: Some(state.target), since: Some(state.created), last_run, ..seen })
+}
+
+fn look_at_local(lab: &LabDir, state: &State, status: Status) -> Status {
     let redis = state.redis.as_ref().map(|redis| look_at_redis(redis, lab));
     let serves = redis.as_ref().is_some_and(|redis| redis.serves);
     let queue = redis.as_ref().filter(|redis| redis.serves).and_then(|redis| look_at_queue(redis.port));
-    Ok(Status {
-        event: "status",
-        name,
-        state: if state.phase == Phase::Up && serves { "up" } else { "partial" },
-        target: Some(state.target),
-        since: Some(state.created),
-        redis,
-        share: look_at_share(&lab.share()),
-        queue,
-        holder,
-        last_run: state.last_run.map(|run| run.display().to_string()),
-    })
+    let there = if state.phase == Phase::Up && serves { "up" } else { "partial" };
+    Status { state: there, redis, share: look_at_share(&lab.share()), queue, ..status }
+}
+
+fn look_at_kind(lab: &LabDir, state: &State, status: Status) -> Status {
+    let seen = kind::look(lab, state);
+    let queue = seen.queue.map(|(waiting, processing, failed)| Queue { waiting, processing, failed });
+    let there = if state.phase == Phase::Up && seen.serves { "up" } else { "partial" };
+    Status { state: there, share: look_at_share(&lab.export()), queue, kind: Some(seen), ..status }
 }
 
 fn look_at_redis(redis: &RedisState, lab: &LabDir) -> Redis {
@@ -140,6 +138,16 @@ impl Status {
             let tone = if *serves { Tone::Good } else { Tone::Bad };
             let serves = if *serves { "serves" } else { "does not answer" };
             console.result(tone, "Redis", &format!("{version}, {pid}, on 127.0.0.1:{port}, {serves}"));
+        }
+        if let Some(seen) = &self.kind {
+            for (node, state) in &seen.nodes {
+                let tone = if state == "Ready" { Tone::Good } else { Tone::Bad };
+                console.result(tone, "Node", &format!("{node}: {state}"));
+            }
+            console.result(Tone::Note, "Export", &seen.export);
+            console.result(Tone::Note, "Volume", seen.volume.trim_start_matches("volume: "));
+            console.result(Tone::Note, "Redis", &seen.redis);
+            console.result(Tone::Note, "Look", &seen.kubectl);
         }
         if let Some(Share { path, files, bytes }) = &self.share {
             console.result(Tone::Good, "Share", &format!("{path}, {}, {}", plural(*files, "file"), size(*bytes)));

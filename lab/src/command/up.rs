@@ -1,28 +1,31 @@
 //! `lab up`: stands the lab up, or finishes what an earlier `up` began; nothing if it is up.
 
+use super::explain;
 use crate::cli;
 use crate::console::{Console, Tone};
 use crate::failure::{Exit, Result};
 use crate::flow::{self, Context, Phase};
 use crate::places::Places;
-use crate::preflight::{self, Needs};
-use crate::redis_server::{Fetch, Program};
+use crate::preflight::{self, Ground, Needs, Place};
 use crate::state::{LabDir, Lock};
 use crate::step::Announced;
+use crate::target::kind::Kind;
 use crate::target::local::Local;
-use crate::target::{Site, Target};
+use crate::target::{Asked, Site, Target};
 
 /// Runs the command.
 ///
 /// # Errors
 /// Whatever kept the lab from standing.
 pub fn run(arguments: &cli::Up, console: &Console) -> Result<Exit> {
-    let target = choose(&arguments.place, console)?;
     let places = Places::find(None)?;
-    let redis = arguments.redis.redis_server.as_deref();
-    let needs = Needs { places: &places, redis, fetch: Fetch::Allowed, run: None };
+    let target = choose(arguments, &places, console)?;
+    if arguments.dry_run {
+        return Ok(explain::print(target, console));
+    }
+    let needs = Needs { places: &places, place: Place::of(target, arguments), run: None };
     let found = preflight(&needs, console)?;
-    let site = open(target, arguments, &places, found.redis, console)?;
+    let site = open(arguments, &places, found.ground, console)?;
     let mut context = Context { site: Some(site), console, places: &places, run: None };
     flow::walk(&mut context, Phase::Up).map_err(|failed| failed.failure)?;
     let name = &arguments.place.which.name;
@@ -30,14 +33,22 @@ pub fn run(arguments: &cli::Up, console: &Console) -> Result<Exit> {
     Ok(Exit::Green)
 }
 
-/// Chooses the target and says why.
+/// Chooses the target and says why. A lab that stands already is taken up where it stands, unless another target is
+/// asked for by name.
 ///
 /// # Errors
 /// When it cannot be had.
-pub fn choose(place: &cli::Where, console: &Console) -> Result<Target> {
-    let (target, why) = Target::choose(place.asked())?;
+pub fn choose(arguments: &cli::Up, places: &Places, console: &Console) -> Result<Target> {
+    let asked = arguments.place.asked();
+    let name = &arguments.place.which.name;
+    let standing = LabDir::of(places, name).read().ok().flatten().filter(|_| asked == Asked::Auto);
+    if let Some(target) = standing.and_then(|state| Target::named(&state.target)) {
+        console.line(Tone::Note, "Target", &format!("`{}`: lab `{name}` is there", target.name()));
+        return Ok(target);
+    }
+    let (target, why) = Target::choose(asked, || preflight::kind_lacks(&arguments.kind))?;
     if let Some(why) = why {
-        console.line(Tone::Note, "Target", why);
+        console.line(Tone::Note, "Target", &why);
     }
     Ok(target)
 }
@@ -61,15 +72,15 @@ pub fn preflight(needs: &Needs<'_>, console: &Console) -> Result<preflight::Foun
 /// # Errors
 /// When somebody else has it, or its state cannot be used.
 pub fn open<'a>(
-    target: Target,
     arguments: &cli::Up,
     places: &Places,
-    redis: Program,
+    ground: Ground,
     console: &'a Console,
 ) -> Result<Box<dyn Site + 'a>> {
     let lab = LabDir::of(places, &arguments.place.which.name);
     let lock = Lock::take(&lab, arguments.place.patience.lock_wait(), console)?;
-    match target {
-        Target::Local => Ok(Box::new(Local::open(lab, lock, redis, arguments.redis_port, console)?)),
+    match ground {
+        Ground::Local(redis) => Ok(Box::new(Local::open(lab, lock, redis, arguments.redis_port, console)?)),
+        Ground::Kind(plan) => Ok(Box::new(Kind::open(lab, lock, *plan, console)?)),
     }
 }

@@ -1,4 +1,4 @@
-//! One command of Docker's client: started, fed, listened to, bounded, and told about when it fails.
+//! One command of Docker's client, or of a program like it: started, fed, listened to, bounded, and told about when it fails.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write as _};
@@ -23,10 +23,11 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// A command about to be run.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
+pub(crate) struct Call<'a> {
     program: &'a Path,
     marker: Option<&'a Marker>,
     arguments: Vec<OsString>,
+    variables: Vec<(&'static str, OsString)>,
     input: Option<&'a [u8]>,
     limit: Duration,
     ends_at_interrupt: bool,
@@ -34,7 +35,7 @@ pub(super) struct Call<'a> {
 
 /// A command that has ended.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
@@ -43,7 +44,7 @@ pub(super) struct Ended {
 impl<'a> Call<'a> {
     pub fn new(program: &'a Path, marker: Option<&'a Marker>, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(OsString::from).collect();
-        Self { program, marker, arguments, input: None, limit: SHORT, ends_at_interrupt: false }
+        Self { program, marker, arguments, variables: Vec::new(), input: None, limit: SHORT, ends_at_interrupt: false }
     }
 
     /// One argument more.
@@ -67,8 +68,13 @@ impl<'a> Call<'a> {
         Call { input: Some(input), ..self }
     }
 
+    /// One variable more in its environment.
+    pub fn variable(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
+        self.variables.push((name, value.as_ref().to_owned()));
+        self
+    }
+
     /// It may take so long, before `LAB_TIME_SCALE`.
-    #[cfg(test)]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -104,7 +110,7 @@ impl<'a> Call<'a> {
         let mut command = Command::new(self.program);
         command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
-        command.envs(self.marker.map(Marker::variable));
+        command.envs(self.marker.map(Marker::variable)).envs(self.variables.iter().cloned());
         // A group of its own: a Ctrl-C on the terminal is for the lab, which decides what still has to be finished.
         command.process_group(0);
         let mut child = command.spawn().map_err(|error| self.unexpected(error.to_string()))?;
@@ -198,7 +204,8 @@ impl<'a> Call<'a> {
             }
         };
         let words: Vec<_> = self.arguments.iter().map(word).collect();
-        format!("docker {}", words.join(" "))
+        let program = self.program.file_name().unwrap_or_default().to_string_lossy();
+        format!("{program} {}", words.join(" "))
     }
 }
 

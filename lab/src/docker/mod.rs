@@ -4,7 +4,7 @@
 //! time. The long ones (a pull, a build, a load) end at Ctrl-C; the short ones are finished, so that nothing is left
 //! half-made by a keystroke. An error names the command as a person would type it and ends with what Docker said last.
 
-mod call;
+pub(crate) mod call;
 mod error;
 mod inspect;
 
@@ -25,6 +25,8 @@ pub type Result<T, E = DockerError> = std::result::Result<T, E>;
 
 /// How long a command may take that only asks or makes something small.
 const SHORT: Duration = Duration::from_secs(60);
+/// How long a registry may take to say whether it has an image.
+const ASK: Duration = Duration::from_secs(10);
 /// How long one may take that moves images.
 const LONG: Duration = Duration::from_secs(900);
 
@@ -114,6 +116,17 @@ impl Docker {
         Ok(Self { program, marker })
     }
 
+    /// The same client, whose processes carry this mark from now on.
+    #[must_use]
+    pub fn marked(self, marker: Marker) -> Self {
+        Self { marker: Some(marker), ..self }
+    }
+
+    /// What its processes are marked with.
+    pub fn marker(&self) -> Option<&Marker> {
+        self.marker.as_ref()
+    }
+
     /// Client's and engine's versions; the way to ask whether there is an engine at all.
     ///
     /// # Errors
@@ -168,6 +181,14 @@ impl Docker {
     /// When the registry cannot be reached or has no such image.
     pub fn pull(&self, reference: &str) -> Result<()> {
         self.call(["pull", "--quiet", reference]).long().run().map(drop)
+    }
+
+    /// Asks the registry whether it has an image, for at most some seconds. Nothing is pulled.
+    ///
+    /// # Errors
+    /// When the registry does not answer, or has none.
+    pub fn reachable_image(&self, reference: &str) -> Result<()> {
+        self.call(["manifest", "inspect", reference]).limit(ASK).run().map(drop)
     }
 
     /// Builds an image, and says its ID. Only what `build` names is in the context.
@@ -312,6 +333,16 @@ impl Docker {
     /// When a container is still on it.
     pub fn remove_network(&self, name: &str) -> Result<bool> {
         Ok(self.call(["network", "rm", name]).run_if_there()?.is_some())
+    }
+
+    /// The value of a network's label: `None` if there is no such network, `Some(None)` if it has no such label.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub fn network_label(&self, name: &str, label: &str) -> Result<Option<Option<String>>> {
+        let format = format!("{{{{index .Labels \"{label}\"}}}}");
+        let ended = self.call(["network", "inspect", "--format", &format, name]).run_if_there()?;
+        Ok(ended.map(|ended| Some(ended.line()).filter(|value| !value.is_empty() && value != "<no value>")))
     }
 
     /// Whether there is a network of this name.

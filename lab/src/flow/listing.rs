@@ -18,7 +18,7 @@ const OUTPUT: &str = "output";
 
 fn run(context: &mut Context<'_>) -> Result<String> {
     let (site, run) = context.site_and_run()?;
-    let share = site.share();
+    let share = site.share()?;
     let failed = |source| FlowError::Share { path: OUTPUT.into(), source };
     let listing = share.listing(OUTPUT).map_err(failed)?;
     run.record.set_text("listing.txt", listing.as_deref().unwrap_or_default())?;

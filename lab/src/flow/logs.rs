@@ -11,8 +11,7 @@ pub(super) const STEP: Step =
 
 fn run(context: &mut Context<'_>) -> Result<String> {
     let settled = context.settle();
-    let (site, run) = context.site_and_run()?;
-    run.record.set_text("logs/redis.log", &site.redis_log())?;
+    let (_, run) = context.site_and_run()?;
     settled?;
     let Some(job) = &run.job else { return Ok("none: no worker was started".into()) };
     let (book, _) = job.look();

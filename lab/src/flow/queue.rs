@@ -29,16 +29,11 @@ pub(super) const LEASE: &str = "datasets:leased_by_session:";
 
 fn run(context: &mut Context<'_>) -> Result<String> {
     let (site, run) = context.site_and_run()?;
+    site.fill_queue(WAITING, &run.items)?;
     let mut connection = site.redis()?;
-    fill(&mut connection, &run.items).map_err(|source| FlowError::Queue { what: "fill the queue", source })?;
     let state = snapshot(&mut connection)?;
     run.record.set_queue(When::Before, &state)?;
     Ok(format!("`{WAITING}` holds {}", plural(state.waiting.len(), "item")))
-}
-
-/// A run starts from an empty database: the server is the lab's own.
-fn fill(connection: &mut Connection, items: &[String]) -> RedisResult<()> {
-    redis::pipe().atomic().cmd("FLUSHDB").ignore().cmd("RPUSH").arg(WAITING).arg(items).ignore().query(connection)
 }
 
 /// All that Redis holds.

@@ -51,6 +51,9 @@ fn look_on(context: &mut Context<'_>, console: &Console) -> Result<String> {
             return if complete { watch.complete(&book) } else { Err(watch.failed(&book)) };
         }
         job.check_record()?;
+        if let Some(trouble) = job.trouble() {
+            return Err(trouble);
+        }
         let glance = queue::glance(&mut connection)?;
         watch.consider(&book, &phases, &glance)?;
         watch.preempt(job, &book, &mut connection)?;
@@ -168,6 +171,7 @@ impl<'a, 'b> Watch<'a, 'b> {
     fn last_seen(&self, book: &Job, phases: &[PodPhase], glance: &Glance) -> String {
         let pods = book.pods.iter().zip(phases).enumerate().map(|(number, (pod, phase))| {
             let phase = match phase {
+                PodPhase::Pending { why } => why.clone(),
                 PodPhase::Running => "Running".into(),
                 PodPhase::BackOff { wait } => format!("CrashLoopBackOff ({} s)", wait.as_secs()),
                 PodPhase::Succeeded => "Completed".into(),

@@ -67,6 +67,11 @@ pub enum PodPhase {
         /// The whole wait.
         wait: Duration,
     },
+    /// Its container has not been started yet.
+    Pending {
+        /// What it waits for, in words.
+        why: String,
+    },
     /// Its container ended well.
     Succeeded,
     /// It is no more, and did not end well.

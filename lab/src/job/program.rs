@@ -21,6 +21,8 @@ pub enum Program {
     File(PathBuf),
     /// A command line for `sh -c`, in the person's own environment and directory.
     Shell(String),
+    /// An image, where there is a cluster to run it.
+    Image(String),
 }
 
 /// There is no worker to run.
@@ -70,24 +72,26 @@ impl Program {
         match self {
             Self::File(_) => "rust",
             Self::Shell(command) => command,
+            Self::Image(reference) => reference,
         }
     }
 
-    /// The program as an input: the file's digest, or the command line's own.
+    /// The program as an input: the file's digest, or that of the command line or reference itself.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn as_input(&self) -> std::io::Result<InputFile> {
         let (path, bytes) = match self {
             Self::File(path) => (path.display().to_string(), fs::read(path)?),
-            Self::Shell(command) => (command.clone(), command.clone().into_bytes()),
+            Self::Shell(word) | Self::Image(word) => (word.clone(), word.clone().into_bytes()),
         };
         Ok(InputFile { path, bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(&bytes)) })
     }
 
-    /// The command, without the Job's environment.
+    /// The command, without the Job's environment. An image has none: it is no process of this machine.
     pub fn command(&self) -> Command {
         match self {
+            Self::Image(reference) => Command::new(reference),
             Self::File(path) => {
                 let mut command = Command::new(path);
                 command.env_clear().current_dir("/");

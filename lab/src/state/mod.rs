@@ -16,6 +16,7 @@ pub use lock::{Holder, Lock};
 use crate::failure::{Exit, Explain};
 use crate::places::Places;
 use crate::process::{Identity, Marker};
+use crate::target::kind::plan::{NfsVersion, Volume};
 
 /// The version of the state file that this code writes.
 const SCHEMA: u32 = 1;
@@ -46,6 +47,9 @@ pub struct State {
     pub lab_version: String,
     /// The Redis server of target `local`.
     pub redis: Option<RedisState>,
+    /// What target `kind` stands with.
+    #[serde(default)]
+    pub kind: Option<KindState>,
     /// The directory of the last run's record.
     pub last_run: Option<PathBuf>,
 }
@@ -73,6 +77,25 @@ pub struct RedisState {
     pub port: u16,
     /// Absent between the announcement and the start.
     pub process: Option<Identity>,
+}
+
+/// A lab on kind that was, or was about to be, made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindState {
+    /// kind's cluster.
+    pub cluster: String,
+    /// The nodes' image.
+    pub node_image: String,
+    /// Redis's image.
+    pub redis_image: String,
+    /// Nodes with the Spot label.
+    pub spot_nodes: u32,
+    /// How pods reach the export.
+    pub volume: Volume,
+    /// The version of NFS, where it was asked for.
+    pub nfs_version: Option<NfsVersion>,
+    /// kind came to its end; before, whatever there is of the cluster is half made.
+    pub cluster_made: bool,
 }
 
 /// Why the lab's state could not be read, written or locked.
@@ -156,6 +179,16 @@ impl LabDir {
         self.path.join("redis")
     }
 
+    /// The cluster's kubeconfig on target `kind`.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.path.join("kubeconfig")
+    }
+
+    /// What the export serves on target `kind`.
+    pub fn export(&self) -> PathBuf {
+        self.path.join("export")
+    }
+
     /// Reads the state file; `None` where there is none, that is, where nothing was ever begun.
     ///
     /// # Errors
@@ -227,6 +260,7 @@ impl State {
             created: crate::record::now(),
             lab_version: env!("CARGO_PKG_VERSION").into(),
             redis: None,
+            kind: None,
             last_run: None,
         }
     }

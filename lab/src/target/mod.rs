@@ -3,18 +3,22 @@
 //! What differs between targets is in here: as data ([`Facts`], [`Commands`]) and as the few operations of [`Site`],
 //! [`Share`] and [`RunningJob`]. A step of the flow never asks which target it is on.
 
+pub mod kind;
+pub mod kubernetes;
 pub mod local;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::failure::{Exit, Explain, Result};
+use crate::failure::{Exit, Explain, Failure, Result};
 use crate::job::PodPhase;
 use crate::job::program::Program;
 use crate::record::{self, Record, RecordError};
+use crate::state::State;
 
 /// A target, as asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -34,6 +38,8 @@ pub enum Asked {
 pub enum Target {
     /// Processes and a directory of this machine.
     Local,
+    /// Kubernetes in Docker.
+    Kind,
 }
 
 /// What a reader of a run is told about where it was.
@@ -110,17 +116,32 @@ pub trait Site {
     /// When it does not answer.
     fn redis(&self) -> Result<redis::Connection>;
 
+    /// Empties the database, which is the lab's own, and pushes the items in their order on the right of the list.
+    ///
+    /// # Errors
+    /// When Redis refuses, or does not answer.
+    fn fill_queue(&self, list: &str, items: &[String]) -> Result<()>;
+
     /// What Redis wrote into its log.
     fn redis_log(&self) -> String;
 
     /// The share.
-    fn share(&self) -> &dyn Share;
+    ///
+    /// # Errors
+    /// When the lab does not stand.
+    fn share(&self) -> Result<&dyn Share>;
 
     /// Starts the Job. What it does goes into the record as it happens.
     ///
     /// # Errors
     /// When it cannot be started at all.
     fn start_job(&self, order: JobOrder, record: &Record) -> Result<Box<dyn RunningJob>>;
+
+    /// Keeps in the record what only this place can show; more of it when the run is red.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    fn gather(&self, record: &Record, red: bool) -> Result<()>;
 
     /// Remembers the record of the last run, for `status` and `logs`.
     ///
@@ -143,17 +164,18 @@ pub trait Share {
     /// When something cannot be removed.
     fn clear(&self) -> std::io::Result<usize>;
 
-    /// Copies a file there; `progress` hears of each piece's bytes. Returns the digest of what was read.
+    /// Copies files there; `progress` hears of each piece: the file's number and the bytes. Returns the SHA-256 of each
+    /// file as it was read.
     ///
     /// # Errors
-    /// When it cannot be read or written.
-    fn put(&self, source: &Path, path: &str, progress: &dyn Fn(u64)) -> std::io::Result<String>;
+    /// When one cannot be read or written.
+    fn put(&self, files: &[Upload], progress: &dyn Fn(usize, u64)) -> std::io::Result<Vec<String>>;
 
-    /// The digest of a file as it lies there.
+    /// The SHA-256 of each file below a folder as it lies there, by its path relative to the share.
     ///
     /// # Errors
-    /// When it cannot be read.
-    fn digest(&self, path: &str) -> std::io::Result<String>;
+    /// When one cannot be read.
+    fn digests(&self, folder: &str) -> std::io::Result<BTreeMap<String, String>>;
 
     /// What `ls -1` shows of a folder, a name a line; `None` if there is no such folder.
     ///
@@ -169,12 +191,24 @@ pub trait Share {
     fn fetch(&self, folder: &str, into: &Path) -> std::io::Result<usize>;
 }
 
+/// A file to be copied to the share.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Where it is now.
+    pub source: PathBuf,
+    /// Where it shall be, relative to the share.
+    pub path: String,
+}
+
 /// A Job that was started.
 pub trait RunningJob {
     /// The Job as it is, and how far each of its pods is, in order of creation.
     fn look(&self) -> (record::Job, Vec<PodPhase>);
 
-    /// Waits until something changes, at most so long.
+    /// What the last look has found that time will not mend, e.g. an image that is not there.
+    fn trouble(&self) -> Option<Failure>;
+
+    /// Waits until something changes, about so long at most.
     fn wait_for_news(&self, limit: Duration);
 
     /// What went wrong with the record meanwhile, if something did.
@@ -189,7 +223,8 @@ pub trait RunningJob {
     /// Those of `is_the_moment`.
     fn preempt(&self, signal: Signal, is_the_moment: &mut dyn FnMut() -> Result<bool>) -> Result<bool>;
 
-    /// Stops every pod in order. Nothing happens if the Job is over.
+    /// Stops every pod in order, where the Job lives by the lab; where it does not, takes a last look at it. Nothing
+    /// is stopped if the Job is over.
     fn stop(&self);
 }
 
@@ -197,7 +232,7 @@ pub trait RunningJob {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// This version has no such target.
-    #[error("failed to choose target `{0}`: this version of the lab has only `local`")]
+    #[error("failed to choose target `{0}`: this version of the lab has only `local` and `kind`")]
     NotThere(&'static str),
     /// A lab of this name stands elsewhere.
     #[error("failed to use lab `{name}`: it stands on target `{stands}`, not on `{asked}`")]
@@ -211,24 +246,48 @@ pub enum TargetError {
     },
 }
 
+/// Refuses a lab that stands on another target.
+///
+/// # Errors
+/// [`TargetError::Elsewhere`].
+pub fn check_target(state: &State, asked: Target) -> Result<(), TargetError> {
+    let asked = asked.name();
+    if state.target == asked {
+        return Ok(());
+    }
+    Err(TargetError::Elsewhere { name: state.name.clone(), stands: state.target.clone(), asked })
+}
+
 impl Target {
-    /// Chooses the target, and says why where there was a choice.
+    /// Chooses the target, and says why where there was a choice. `kind_lacks` says what keeps `kind` from being had.
     ///
     /// # Errors
     /// When the one that was asked for cannot be had: another one is never taken in its place.
-    pub fn choose(asked: Asked) -> Result<(Self, Option<&'static str>), TargetError> {
+    pub fn choose(
+        asked: Asked,
+        kind_lacks: impl FnOnce() -> Option<String>,
+    ) -> Result<(Self, Option<String>), TargetError> {
         match asked {
-            Asked::Auto => Ok((Self::Local, Some("`local`: this version of the lab has no other yet"))),
+            Asked::Auto => Ok(match kind_lacks() {
+                None => (Self::Kind, Some("`kind`: Docker, kind and the images are there".into())),
+                Some(lack) => (Self::Local, Some(format!("`local`: {lack}"))),
+            }),
             Asked::Local => Ok((Self::Local, None)),
-            Asked::Kind => Err(TargetError::NotThere("kind")),
+            Asked::Kind => Ok((Self::Kind, None)),
             Asked::Gke => Err(TargetError::NotThere("gke")),
         }
+    }
+
+    /// The target that a state file or a record names so.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Local, Self::Kind].into_iter().find(|target| target.name() == name)
     }
 
     /// Its name on the command line and in records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Kind => "kind",
         }
     }
 
@@ -236,6 +295,7 @@ impl Target {
     pub fn commands(self) -> &'static [Commands] {
         match self {
             Self::Local => local::COMMANDS,
+            Self::Kind => kind::COMMANDS,
         }
     }
 }
@@ -254,7 +314,7 @@ impl Explain for TargetError {
 
     fn remedy(&self) -> String {
         match self {
-            Self::NotThere(_) => "use --target local, or leave --target away".into(),
+            Self::NotThere(_) => "use --target kind or --target local, or leave --target away".into(),
             Self::Elsewhere { name, .. } => {
                 format!("take it down with `cargo xtask lab down --name {name}`, or use another lab with --name")
             }

@@ -14,9 +14,10 @@ use rustix::process::Signal;
 pub use commands::COMMANDS;
 use share::HostShare;
 
-use super::{Facts, JobOrder, RunningJob, Share, Site, TargetError};
+use super::{Facts, JobOrder, RunningJob, Share, Site, Target};
 use crate::console::{Console, Tone, plural, size};
-use crate::failure::{Exit, Explain, Result};
+use crate::failure::{Exit, Explain, Failure, Result};
+use crate::flow::error::FlowError;
 use crate::job::{self, Job, PodPhase};
 use crate::kill_point::kill_point;
 use crate::record::{self, Record, RecordError};
@@ -58,8 +59,8 @@ impl<'a> Local<'a> {
     /// When its state cannot be read, or says that it stands elsewhere.
     pub fn open(lab: LabDir, lock: Lock, program: Program, port: Option<u16>, console: &'a Console) -> Result<Self> {
         kill_point("up-locked");
-        let state = lab.read()?.unwrap_or_else(|| State::begin(lab.name(), super::Target::Local.name()));
-        check_target(&state)?;
+        let state = lab.read()?.unwrap_or_else(|| State::begin(lab.name(), Target::Local.name()));
+        super::check_target(&state, Target::Local)?;
         let share = HostShare::new(lab.share());
         Ok(Self { lab, lock, state, program, port, server: None, share, console })
     }
@@ -158,14 +159,21 @@ impl Site for Local<'_> {
         Ok(redis_server::connect(self.running()?.port())?)
     }
 
+    fn fill_queue(&self, list: &str, items: &[String]) -> Result<()> {
+        let mut fill = redis::pipe();
+        fill.atomic().cmd("FLUSHDB").ignore().cmd("RPUSH").arg(list).arg(items).ignore();
+        let filled = fill.query::<()>(&mut self.redis()?);
+        Ok(filled.map_err(|source| FlowError::Queue { what: "fill the queue", source })?)
+    }
+
     fn redis_log(&self) -> String {
         fs::read(self.lab.redis().join("redis.log"))
             .map(|log| String::from_utf8_lossy(&log).into_owned())
             .unwrap_or_default()
     }
 
-    fn share(&self) -> &dyn Share {
-        &self.share
+    fn share(&self) -> Result<&dyn Share> {
+        Ok(&self.share)
     }
 
     fn start_job(&self, order: JobOrder, record: &Record) -> Result<Box<dyn RunningJob>> {
@@ -183,6 +191,11 @@ impl Site for Local<'_> {
             marker: self.lab.marker(),
         };
         Ok(Box::new(Job::start(spec, record)?))
+    }
+
+    /// What there is lies in the record already.
+    fn gather(&self, _: &Record, _: bool) -> Result<()> {
+        Ok(())
     }
 
     fn remember_run(&mut self, record: &Path) -> Result<()> {
@@ -233,18 +246,6 @@ pub fn take_down(lab: &LabDir, lock: Lock, state: Option<State>) -> Result<Strin
     Ok(if had.is_empty() { "nothing was up".into() } else { format!("{} removed", had.join(", ")) })
 }
 
-/// Refuses a lab that stands on another target.
-///
-/// # Errors
-/// [`TargetError::Elsewhere`].
-pub fn check_target(state: &State) -> Result<(), TargetError> {
-    let asked = super::Target::Local.name();
-    if state.target == asked {
-        return Ok(());
-    }
-    Err(TargetError::Elsewhere { name: state.name.clone(), stands: state.target.clone(), asked })
-}
-
 /// What the kubelet sets for a service named `redis`. `REDIS_PORT` is a trap that it sets, too.
 fn service_variables(port: u16) -> Vec<(String, OsString)> {
     let url = format!("tcp://{HOST}:{port}");
@@ -276,6 +277,11 @@ fn describe(server: &Server, version: &str) -> String {
 impl RunningJob for Job {
     fn look(&self) -> (record::Job, Vec<PodPhase>) {
         self.look()
+    }
+
+    /// The kernel starts what can be started; what cannot fails the Job.
+    fn trouble(&self) -> Option<Failure> {
+        None
     }
 
     fn wait_for_news(&self, limit: Duration) {

@@ -1,5 +1,6 @@
 //! The share of target `local`: a directory.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,9 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use sha2::{Digest as _, Sha256};
 
+use crate::interrupt;
 use crate::job::program::hex;
-use crate::target::Share;
+use crate::target::{Share, Upload};
 
 /// Bytes copied at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -52,17 +54,19 @@ impl Share for HostShare {
         Ok(files)
     }
 
-    fn put(&self, source: &Path, path: &str, progress: &dyn Fn(u64)) -> std::io::Result<String> {
-        copy(source, &self.0.join(path), progress)
+    fn put(&self, files: &[Upload], progress: &dyn Fn(usize, u64)) -> std::io::Result<Vec<String>> {
+        let mut digests = Vec::new();
+        for (number, file) in files.iter().enumerate() {
+            interrupt::check().map_err(std::io::Error::other)?;
+            digests.push(copy(&file.source, &self.0.join(&file.path), &|bytes| progress(number, bytes))?);
+        }
+        Ok(digests)
     }
 
-    fn digest(&self, path: &str) -> std::io::Result<String> {
-        let mut digest = Sha256::new();
-        pieces(fs::File::open(self.0.join(path))?.into_file(), |piece| {
-            digest.update(piece);
-            Ok(())
-        })?;
-        Ok(hex(&digest.finalize()))
+    fn digests(&self, folder: &str) -> std::io::Result<BTreeMap<String, String>> {
+        let mut digests = BTreeMap::new();
+        digest_tree(&self.0.join(folder), folder, &mut digests)?;
+        Ok(digests)
     }
 
     fn listing(&self, folder: &str) -> std::io::Result<Option<String>> {
@@ -100,6 +104,25 @@ pub(crate) fn copy(source: &Path, target: &Path, progress: &dyn Fn(u64)) -> std:
         Ok(())
     })?;
     Ok(hex(&digest.finalize()))
+}
+
+/// The digest of each file below a folder, by its path.
+fn digest_tree(folder: &Path, name: &str, digests: &mut BTreeMap<String, String>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = format!("{name}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            digest_tree(&entry.path(), &name, digests)?;
+            continue;
+        }
+        let mut digest = Sha256::new();
+        pieces(fs::File::open(entry.path())?.into_file(), |piece| {
+            digest.update(piece);
+            Ok(())
+        })?;
+        digests.insert(name, hex(&digest.finalize()));
+    }
+    Ok(())
 }
 
 fn pieces(mut file: File, mut each: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
@@ -181,10 +204,11 @@ mod tests {
         let share = HostShare::new(dir.path().into());
         let source = from.path().join("day.pkl");
         fs::write(&source, b"abc").unwrap();
-        let digest = share.put(&source, "datasets/day.pkl", &|_| {}).unwrap();
+        let upload = Upload { source, path: "datasets/day.pkl".into() };
+        let digest = share.put(&[upload], &|_, _| {}).unwrap().remove(0);
         assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(share.digest("datasets/day.pkl").unwrap(), digest);
+        assert_eq!(share.digests("datasets").unwrap()["datasets/day.pkl"], digest);
         fs::write(dir.path().join("datasets/day.pkl"), b"abd").unwrap();
-        assert_ne!(share.digest("datasets/day.pkl").unwrap(), digest);
+        assert_ne!(share.digests("datasets").unwrap()["datasets/day.pkl"], digest);
     }
 }

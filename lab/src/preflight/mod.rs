@@ -2,16 +2,23 @@
 //!
 //! `up` and `e2e` check what they need and start nothing unless all of it is there; `doctor` shows the whole list.
 
+mod kind;
+
 use std::path::{Path, PathBuf};
 
-use crate::console::{Console, plural, size};
+use crate::cli;
+use crate::console::{Console, Tone, plural, size};
 use crate::datasets::Source;
 use crate::failure::{Exit, Explain, Failure, Result};
 use crate::job::program::Program as Worker;
 use crate::judge::Judge;
 use crate::places::Places;
 use crate::redis_server::{self, Fetch, NOT_FETCHED, Program as Redis};
+use crate::target::Target;
+use crate::target::kind::Plan;
 use crate::target::local::free_bytes;
+
+pub use kind::lacks as kind_lacks;
 
 /// Room for the share, Redis's file and a record of generated days.
 const FREE_BYTES_MIN: u64 = 256 << 20;
@@ -25,17 +32,34 @@ pub struct Check {
     pub found: Result<String>,
 }
 
-/// What a lab of this machine needs.
+/// What a lab needs.
 #[derive(Debug)]
 pub struct Needs<'a> {
     /// Where things lie.
     pub places: &'a Places,
-    /// The Redis program that was named.
-    pub redis: Option<&'a Path>,
-    /// May Redis be fetched?
-    pub fetch: Fetch,
+    /// Where the lab is to stand, and with what.
+    pub place: Place<'a>,
     /// What a run needs beside the lab itself.
     pub run: Option<RunNeeds<'a>>,
+}
+
+/// Where the lab is to stand, and with what.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// On this machine.
+    Local {
+        /// The Redis program that was named.
+        redis: Option<&'a Path>,
+        /// May Redis be fetched?
+        fetch: Fetch,
+    },
+    /// On kind.
+    Kind {
+        /// What was asked of it.
+        options: &'a cli::Kind,
+        /// May images be pulled?
+        pull: bool,
+    },
 }
 
 /// What a run needs.
@@ -43,6 +67,8 @@ pub struct Needs<'a> {
 pub struct RunNeeds<'a> {
     /// The command line that replaces the worker.
     pub worker_command: Option<&'a str>,
+    /// The image that replaces the worker.
+    pub worker_image: Option<&'a str>,
     /// The worker's file.
     pub worker_file: Option<&'a Path>,
     /// The judge's file.
@@ -54,12 +80,30 @@ pub struct RunNeeds<'a> {
 /// All of it, found.
 #[derive(Debug)]
 pub struct Found {
-    /// The Redis program.
-    pub redis: Redis,
+    /// What the lab will stand on.
+    pub ground: Ground,
     /// The worker, where a run was asked for.
     pub worker: Option<Worker>,
     /// The judge, likewise.
     pub judge: Option<Judge>,
+}
+
+/// What a lab stands on.
+#[derive(Debug)]
+pub enum Ground {
+    /// The Redis program of target `local`.
+    Local(Redis),
+    /// Everything that target `kind` was found to have.
+    Kind(Box<Plan>),
+}
+
+/// A worker of a kind that the target does not run.
+#[derive(Debug, thiserror::Error)]
+enum WorkerError {
+    #[error("failed to use image `{image}` as the worker: target `local` runs programs, not images")]
+    NoImages { image: String },
+    #[error("failed to use `{command}` as the worker: target `kind` runs images, not command lines")]
+    NoCommands { command: String },
 }
 
 /// A directory that the lab needs is of no use.
@@ -71,19 +115,26 @@ enum DirectoryError {
     Full { path: PathBuf, free_bytes: u64, needed_bytes: u64 },
 }
 
+impl<'a> Place<'a> {
+    /// The place for a target, with what the command line says of it.
+    pub fn of(target: Target, up: &'a cli::Up) -> Self {
+        match target {
+            Target::Local => Self::Local { redis: up.redis.redis_server.as_deref(), fetch: Fetch::Allowed },
+            Target::Kind => Self::Kind { options: &up.kind, pull: true },
+        }
+    }
+}
+
 /// Looks at everything, and says what was found of each.
 pub fn look(needs: &Needs<'_>, console: &Console) -> (Vec<Check>, Option<Found>) {
     let Places { state, cache, runs } = needs.places;
-    let redis = redis_server::find(needs.redis, cache, needs.fetch, console);
     let mut checks = vec![
-        Check { name: "redis", found: describe_redis(&redis) },
         Check { name: "state", found: writable("state", state, "XDG_STATE_HOME") },
         Check { name: "cache", found: writable("cache", cache, "XDG_CACHE_HOME") },
     ];
     let (mut worker, mut judge) = (None, None);
-    let mut good = true;
     if let Some(run) = &needs.run {
-        let found = Worker::find(run.worker_command, run.worker_file).map_err(Failure::from);
+        let found = find_worker(run, &needs.place);
         checks.push(Check { name: "worker", found: describe(&found, describe_worker) });
         worker = found.ok();
         let found = Judge::find(run.judge).map_err(Failure::from);
@@ -94,10 +145,21 @@ pub fn look(needs: &Needs<'_>, console: &Console) -> (Vec<Check>, Option<Found>)
             let files = source.files(cache, console).map_err(Failure::from);
             checks.push(Check { name: "datasets", found: describe(&files, |files| plural(files.len(), "file")) });
         }
-        good = worker.is_some() && judge.is_some();
     }
-    good &= checks.iter().all(|check| check.found.is_ok());
-    let found = redis.ok().filter(|_| good).map(|redis| Found { redis, worker, judge });
+    let ground = match needs.place {
+        Place::Local { redis, fetch } => {
+            let redis = redis_server::find(redis, cache, fetch, console);
+            checks.insert(0, Check { name: "redis", found: describe_redis(&redis) });
+            redis.ok().map(Ground::Local)
+        }
+        Place::Kind { options, pull } => {
+            let (found, plan) = kind::look(&kind::Asked { options, pull, worker: worker.as_ref(), state }, console);
+            checks.splice(0..0, found);
+            plan.map(|plan| Ground::Kind(Box::new(plan)))
+        }
+    };
+    let good = checks.iter().all(|check| check.found.is_ok());
+    let found = ground.filter(|_| good).map(|ground| Found { ground, worker, judge });
     (checks, found)
 }
 
@@ -107,15 +169,32 @@ pub fn look(needs: &Needs<'_>, console: &Console) -> (Vec<Check>, Option<Found>)
 /// The last of what is wrong; the others were printed.
 pub fn insist(needs: &Needs<'_>, console: &Console) -> Result<(Found, String)> {
     let (checks, found) = look(needs, console);
-    let told = checks.iter().filter(|check| check.name == "redis").filter_map(|check| check.found.as_ref().ok());
-    let told = told.map(|redis| format!("redis {redis}")).collect();
+    let is_told = |check: &&Check| ["redis", "docker", "kind"].contains(&check.name);
+    let told = checks.iter().filter(is_told);
+    let told = told.filter_map(|check| Some(format!("{} {}", check.name, check.found.as_ref().ok()?)));
+    let told = told.collect::<Vec<_>>().join(", ");
     let mut wrong: Vec<_> = checks.into_iter().filter_map(|check| check.found.err()).collect();
     let Some(last) = wrong.pop() else {
         let fault = || Failure::fault(Exit::Preflight, "failed to find what every check has found");
-        return Ok((found.ok_or_else(fault)?, told));
+        let found = found.ok_or_else(fault)?;
+        if let Ground::Kind(plan) = &found.ground {
+            console.line(Tone::Note, "Volume", plan.volume.words().trim_start_matches("volume: "));
+        }
+        return Ok((found, told));
     };
     wrong.iter().for_each(|failure| console.failure(failure));
-    Err(last.with_exit(Exit::Preflight))
+    let exit = if last.is_interruption() { last.exit } else { Exit::Preflight };
+    Err(last.with_exit(exit))
+}
+
+/// The worker that was asked for, if the target runs its kind.
+fn find_worker(run: &RunNeeds<'_>, place: &Place<'_>) -> Result<Worker> {
+    match (place, run.worker_command, run.worker_image) {
+        (Place::Local { .. }, _, Some(image)) => Err(WorkerError::NoImages { image: image.into() }.into()),
+        (Place::Kind { .. }, Some(command), _) => Err(WorkerError::NoCommands { command: command.into() }.into()),
+        (_, _, Some(image)) => Ok(Worker::Image(image.into())),
+        (_, command, None) => Ok(Worker::find(command, run.worker_file)?),
+    }
 }
 
 fn describe<T>(found: &Result<T>, words: impl Fn(&T) -> String) -> Result<String> {
@@ -136,6 +215,7 @@ fn describe_worker(worker: &Worker) -> String {
     match worker {
         Worker::File(path) => path.display().to_string(),
         Worker::Shell(command) => format!("sh -c '{command}'"),
+        Worker::Image(reference) => format!("image {reference}"),
     }
 }
 
@@ -153,6 +233,26 @@ fn writable(what: &'static str, path: &Path, variable: &'static str) -> Result<S
         return Err(DirectoryError::Full { path: path.into(), free_bytes, needed_bytes }.into());
     }
     Ok(format!("{}, {} free", path.display(), size(free)))
+}
+
+impl Explain for WorkerError {
+    fn exit(&self) -> Exit {
+        Exit::Preflight
+    }
+
+    fn cause_name(&self) -> &'static str {
+        "worker-missing"
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::NoImages { .. } => "run the image's program itself with --worker-cmd, or take --target kind",
+            Self::NoCommands { .. } => {
+                "put the program into an image and name that with --worker-image, or take --target local"
+            }
+        }
+        .into()
+    }
 }
 
 impl Explain for DirectoryError {

@@ -1,0 +1,131 @@
+//! The cluster and the export, made side by side; what a kill has left half-made is finished or made anew.
+
+use std::net::IpAddr;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::{Kind, LABEL, Names, cli, export, make_export_dir};
+use crate::console::Tone;
+use crate::docker::Docker;
+use crate::failure::{Exit, Explain, Failure, Result};
+use crate::kill_point::kill_point;
+use crate::manifests;
+use crate::target::kind::plan::{Plan, Volume};
+
+/// The label that kind gives its nodes; the value is the cluster.
+pub(super) const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
+
+/// A lab of this name is somebody else's.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to use the name `{network}` in Docker: it belongs to the lab in `{owner}`")]
+struct TakenName {
+    network: String,
+    owner: String,
+}
+
+/// Makes what is missing, and says what was made and the export's address.
+pub(super) fn environment(lab: &mut Kind<'_>) -> Result<(String, IpAddr)> {
+    make_export_dir(&lab.lab)?;
+    own_network(lab)?;
+    kill_point("kind-network-made");
+    let nodes = nodes_of(&lab.docker, &lab.names)?;
+    let made = lab.kind().cluster_made && nodes.len() == 1 + lab.plan.spot_nodes as usize;
+    if made {
+        wake(&lab.docker, &nodes)?;
+        let address = export::up(lab)?;
+        return Ok((format!("cluster `{}` stands", lab.names.cluster), address));
+    }
+    if !nodes.is_empty() {
+        lab.console.line(Tone::Note, "Swept", &format!("cluster `{}`, which was only half made", lab.names.cluster));
+        kind(lab).delete().map_err(Failure::from)?;
+    }
+    lab.kind().cluster_made = false;
+    lab.save()?;
+    let config = config(&lab.plan, &lab.lab.export().to_string_lossy())?;
+    let shared = &*lab;
+    let (cluster, address) = thread::scope(|scope| {
+        let export = scope.spawn(|| export::up(shared));
+        let cluster = kind(shared).create(&config, &shared.plan.node_image).map_err(Failure::from);
+        kill_point("kind-cluster-made");
+        let address =
+            export.join().unwrap_or_else(|_| Err(Failure::fault(Exit::Lab, "failed to start the export: it panicked")));
+        (cluster, address)
+    });
+    cluster?;
+    lab.kind().cluster_made = true;
+    lab.save()?;
+    kill_point("kind-cluster-recorded");
+    Ok((format!("cluster `{}` made", lab.names.cluster), address?))
+}
+
+/// The nodes' containers, running or not.
+pub(super) fn nodes_of(docker: &Docker, names: &Names) -> Result<Vec<String>> {
+    Ok(docker.containers((KIND_LABEL, &names.cluster))?)
+}
+
+/// kind, for this lab.
+pub(super) fn kind<'a>(lab: &'a Kind<'_>) -> cli::Kind<'a> {
+    cli::Kind {
+        program: &lab.plan.kind,
+        cluster: &lab.names.cluster,
+        network: &lab.names.network,
+        kubeconfig: lab.lab.kubeconfig(),
+        marker: lab.docker.marker(),
+    }
+}
+
+/// The network comes first, and its label says whose everything on it is.
+fn own_network(lab: &Kind<'_>) -> Result<()> {
+    let owner = lab.lab.path().to_string_lossy().into_owned();
+    let network = lab.names.network.clone();
+    match lab.docker.network_label(&network, LABEL)? {
+        Some(Some(there)) if there == owner => Ok(()),
+        Some(there) => {
+            let owner = there.unwrap_or_else(|| "nobody: it has no label of a lab".into());
+            Err(TakenName { network, owner }.into())
+        }
+        None => Ok(lab.docker.create_network(&network, &[(LABEL, &owner)])?),
+    }
+}
+
+/// Starts nodes that were stopped: by a restart of Docker, or of the machine.
+fn wake(docker: &Docker, nodes: &[String]) -> Result<()> {
+    for node in nodes {
+        if docker.inspect(node)?.is_some_and(|node| !node.is_running()) {
+            docker.start(node)?;
+        }
+    }
+    Ok(())
+}
+
+/// kind's configuration: the file under `manifests/`, its Spot node as often as asked, and the export's directory where
+/// nodes have to have it.
+fn config(plan: &Plan, export: &str) -> Result<String> {
+    let mut config: Value = manifests::edited(manifests::KIND, &manifests::Values::default())?;
+    let fault = || Failure::fault(Exit::Lab, "failed to read manifest `kind.yaml`: it has no nodes");
+    let nodes = config.get_mut("nodes").and_then(Value::as_array_mut).ok_or_else(fault)?;
+    let spot = nodes.pop().ok_or_else(fault)?;
+    nodes.extend(std::iter::repeat_n(spot, plan.spot_nodes as usize));
+    if plan.volume.volume == Volume::Directory {
+        for node in nodes {
+            node["extraMounts"] = json!([{ "hostPath": export, "containerPath": manifests::NODE_DIRECTORY }]);
+        }
+    }
+    // JSON is YAML.
+    Ok(config.to_string())
+}
+
+impl Explain for TakenName {
+    fn exit(&self) -> Exit {
+        Exit::Lab
+    }
+
+    fn cause_name(&self) -> &'static str {
+        "name-taken"
+    }
+
+    fn remedy(&self) -> String {
+        "use another lab with --name, or take that one down from where it was made".into()
+    }
+}

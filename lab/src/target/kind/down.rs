@@ -1,0 +1,86 @@
+//! A lab on kind, taken away: exactly what carries its name and label, and nothing else.
+
+use std::thread;
+
+use fs_err as fs;
+
+use super::{LABEL, Names, create};
+use crate::console::plural;
+use crate::docker::Docker;
+use crate::failure::{Exit, Failure, Result};
+use crate::kill_point::kill_point;
+use crate::state::{LabDir, Lock, Phase, State};
+
+/// Takes it away, whatever there is of it, and says what there was.
+///
+/// # Errors
+/// When something stays.
+pub fn take_down(docker: &Docker, lab: &LabDir, lock: Lock, state: Option<State>) -> Result<String> {
+    if let Some(state) = state {
+        lab.write(&State { phase: Phase::Removing, ..state })?;
+    }
+    kill_point("down-announced");
+    // A `kind` that a killed lab has left behind would go on making what is removed here.
+    lab.marker().sweep(None);
+    let mut had = in_docker(docker, lab)?;
+    kill_point("kind-docker-cleared");
+    if lab.export().exists() {
+        had.push("export's data".into());
+    }
+    clear(lab)?;
+    lock.remove(lab)?;
+    Ok(if had.is_empty() { "nothing was up".into() } else { format!("{} removed", had.join(", ")) })
+}
+
+/// Containers first, all at once, then the network that they were on.
+fn in_docker(docker: &Docker, lab: &LabDir) -> Result<Vec<String>> {
+    let names = Names::of(lab.name());
+    let owner = lab.path().to_string_lossy().into_owned();
+    let is_ours =
+        docker.network_label(&names.network, LABEL)?.is_some_and(|label| label.is_some_and(|there| there == owner));
+    let mut containers = docker.containers((LABEL, &owner))?;
+    let nodes = if is_ours { create::nodes_of(docker, &names)? } else { Vec::new() };
+    let mut had = Vec::new();
+    if !nodes.is_empty() {
+        had.push(format!("cluster `{}` ({})", names.cluster, plural(nodes.len(), "node")));
+    }
+    had.extend(containers.iter().map(|container| format!("container `{container}`")));
+    containers.extend(nodes);
+    let removed: Vec<Result<bool>> = thread::scope(|scope| {
+        let remove = |name: &String| {
+            let name = name.clone();
+            scope.spawn(move || docker.remove(&name).map_err(Failure::from))
+        };
+        let threads: Vec<_> = containers.iter().map(remove).collect();
+        let panicked = || Failure::fault(Exit::Lab, "failed to remove a container: it panicked");
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
+    });
+    removed.into_iter().collect::<Result<Vec<_>>>()?;
+    if is_ours && docker.remove_network(&names.network)? {
+        had.push(format!("network `{}`", names.network));
+    }
+    Ok(had)
+}
+
+/// Everything in the lab's directory but its lock, which goes last.
+fn clear(lab: &LabDir) -> Result<()> {
+    let lock_file = lab.path().join("lock");
+    for entry in fs::read_dir(lab.path()).into_iter().flatten().flatten() {
+        if entry.path() != lock_file {
+            lab.remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What a dead lab has left, in a few words; `None` for one that stands, or where Docker does not say.
+pub fn leftover(lab: &LabDir, state: &State) -> Option<&'static str> {
+    match state.phase {
+        Phase::Creating => return Some("half made"),
+        Phase::Removing => return Some("half removed"),
+        Phase::Up => {}
+    }
+    let docker = Docker::find(None).ok()?;
+    let nodes = create::nodes_of(&docker, &Names::of(lab.name())).ok()?;
+    nodes.is_empty().then_some("its cluster is gone")
+}

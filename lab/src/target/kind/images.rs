@@ -1,0 +1,94 @@
+//! Images, loaded into the nodes that do not have them yet.
+
+use k8s_openapi::api::core::v1::Node;
+use kube::ResourceExt;
+
+use super::{Kind, create};
+use crate::cluster::Cluster;
+use crate::failure::{Exit, Failure, Result};
+use crate::target::kind::plan::WorkerChoice;
+
+/// What marks a node of the control plane.
+const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+
+/// Redis's image, where Redis runs: on the node that takes ordinary pods.
+pub(super) fn load_redis(lab: &Kind<'_>, cluster: &Cluster) -> Result<()> {
+    let image = lab.plan.redis_image.clone();
+    let without = nodes_without(cluster, &image, |node| node.labels().contains_key(CONTROL_PLANE))?;
+    load(lab, &without, |file| Ok(lab.docker.save(&image, file)?))
+}
+
+/// The worker's image, where workers run; says its name.
+pub(super) fn load_worker(lab: &Kind<'_>, cluster: &Cluster) -> Result<String> {
+    let is_spot = |node: &Node| !node.labels().contains_key(CONTROL_PLANE);
+    match &lab.plan.worker {
+        Some(WorkerChoice::Own(image)) => {
+            let without = nodes_without(cluster, &image.reference, is_spot)?;
+            load(lab, &without, |file| fs_err::write(file, &image.archive).map_err(|error| unwritable(&error)))?;
+            Ok(image.reference.clone())
+        }
+        Some(WorkerChoice::Other(image)) => {
+            let without = nodes_without(cluster, image, is_spot)?;
+            load(lab, &without, |file| Ok(lab.docker.save(image, file)?))?;
+            Ok(image.clone())
+        }
+        None => Err(Failure::fault(Exit::Lab, "failed to choose the worker's image: preflight has found none")),
+    }
+}
+
+fn nodes_without(cluster: &Cluster, image: &str, wanted: impl Fn(&Node) -> bool) -> Result<Vec<String>> {
+    let full = full_name(image);
+    let has = |node: &Node| {
+        let images = node.status.iter().flat_map(|status| status.images.iter().flatten());
+        images.flat_map(|image| image.names.iter().flatten()).any(|name| *name == full)
+    };
+    let nodes = cluster.nodes()?;
+    Ok(nodes.iter().filter(|node| wanted(node) && !has(node)).map(ResourceExt::name_any).collect())
+}
+
+/// An image's name as containerd keeps it: with its registry and its tag.
+fn full_name(image: &str) -> String {
+    let (first, rest) = image.split_once('/').unwrap_or(("", image));
+    let has_registry = first.contains(['.', ':']) || first == "localhost";
+    let name = match (has_registry, first) {
+        (true, _) => image.to_owned(),
+        (false, "") => format!("docker.io/library/{rest}"),
+        (false, _) => format!("docker.io/{image}"),
+    };
+    let last = name.rsplit('/').next().unwrap_or(&name);
+    if last.contains([':', '@']) { name } else { format!("{name}:latest") }
+}
+
+fn load(lab: &Kind<'_>, nodes: &[String], write: impl FnOnce(&std::path::Path) -> Result<()>) -> Result<()> {
+    if nodes.is_empty() {
+        return Ok(());
+    }
+    let archive = tempfile::NamedTempFile::new_in(lab.lab.path()).map_err(|error| unwritable(&error))?;
+    write(archive.path())?;
+    create::kind(lab).load(archive.path(), nodes).map_err(Failure::from)
+}
+
+fn unwritable(error: &std::io::Error) -> Failure {
+    Failure {
+        exit: Exit::Lab,
+        cause: "disk-full".into(),
+        error: format!("failed to write an image's archive: {error}"),
+        remedy: "make room, or set XDG_STATE_HOME to another directory".into(),
+        evidence: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes know images by their full names, people by short ones.
+    #[test]
+    fn short_names_are_dockers() {
+        assert_eq!(full_name("redis"), "docker.io/library/redis:latest");
+        assert_eq!(full_name("redis:7.2"), "docker.io/library/redis:7.2");
+        assert_eq!(full_name("me/worker:1"), "docker.io/me/worker:1");
+        assert_eq!(full_name("localhost/redis:7.0"), "localhost/redis:7.0");
+        assert_eq!(full_name("registry.example:5000/a/b"), "registry.example:5000/a/b:latest");
+    }
+}

@@ -1,0 +1,311 @@
+//! Target `kind`: real Kubernetes in Docker, with NFS-Ganesha in a container beside it in place of Filestore.
+
+mod cli;
+mod commands;
+mod create;
+mod down;
+mod export;
+mod images;
+mod kernel;
+pub mod plan;
+mod status;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use fs_err as fs;
+
+pub use commands::COMMANDS;
+pub use down::{leftover, take_down};
+pub use kernel::NfsClient;
+pub use plan::Plan;
+pub use status::{Seen, look};
+
+use super::kubernetes::share::PodShare;
+use super::kubernetes::{REDIS_POD, REDIS_PORT, evidence, job::KubeJob, objects};
+use super::{Facts, JobOrder, RunningJob, Share, Site, Target};
+use crate::cluster::{Cluster, ClusterError, Forward};
+use crate::console::{Console, plural};
+use crate::docker::Docker;
+use crate::failure::{Exit, Failure, Result};
+use crate::flow::error::FlowError;
+use crate::kill_point::kill_point;
+use crate::manifests::{self, Values};
+use crate::record::Record;
+use crate::state::{KindState, LabDir, Lock, Phase, State};
+use plan::Volume;
+
+/// The label of everything in Docker that is a lab's; its value is the lab's directory.
+pub const LABEL: &str = "batch-ml-lab";
+/// Items pushed by one command: each is an argument, and the API server takes them in a URL.
+const ITEMS_AT_A_TIME: usize = 50;
+
+/// The names of a lab's parts in Docker.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// kind's cluster; its nodes are `CLUSTER-control-plane`, `CLUSTER-worker`, `CLUSTER-worker2`, ….
+    pub cluster: String,
+    /// The network that nodes and export are on.
+    pub network: String,
+    /// The export's container.
+    pub export: String,
+}
+
+impl Names {
+    /// Those of the lab with this name.
+    pub fn of(lab: &str) -> Self {
+        Self { cluster: format!("lab-{lab}"), network: format!("lab-{lab}"), export: format!("lab-{lab}-export") }
+    }
+}
+
+/// A lab on kind.
+pub struct Kind<'a> {
+    lab: LabDir,
+    lock: Lock,
+    state: State,
+    plan: Plan,
+    docker: Docker,
+    names: Names,
+    cluster: Option<Cluster>,
+    share: Option<PodShare>,
+    /// The export's address on the lab's network.
+    address: Option<IpAddr>,
+    redis_version: Option<String>,
+    /// How the share is mounted where Redis runs.
+    mounted: Option<String>,
+    forward: OnceLock<Forward>,
+    console: &'a Console,
+}
+
+impl<'a> Kind<'a> {
+    /// Takes up the lab whose lock is held, whatever there is of it. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// When its state cannot be read, says that it stands elsewhere, or that it stands otherwise than is asked now.
+    pub fn open(lab: LabDir, lock: Lock, plan: Plan, console: &'a Console) -> Result<Self> {
+        kill_point("up-locked");
+        let mut state = lab.read()?.unwrap_or_else(|| State::begin(lab.name(), Target::Kind.name()));
+        super::check_target(&state, Target::Kind)?;
+        let asked = plan.as_state(&Names::of(lab.name()));
+        let kind = match state.kind.take() {
+            Some(known) => plan.take_up(known, asked, lab.name())?,
+            None => asked,
+        };
+        state.kind = Some(kind);
+        let docker = plan.docker.clone().marked(lab.marker());
+        let names = Names::of(lab.name());
+        let (cluster, share, address, redis_version, mounted, forward) = Default::default();
+        Ok(Self {
+            lab,
+            lock,
+            state,
+            plan,
+            docker,
+            names,
+            cluster,
+            share,
+            address,
+            redis_version,
+            mounted,
+            forward,
+            console,
+        })
+    }
+
+    fn save(&self) -> Result<()> {
+        Ok(self.lab.write(&self.state)?)
+    }
+
+    fn kind(&mut self) -> &mut KindState {
+        let asked = self.plan.as_state(&self.names);
+        self.state.kind.get_or_insert(asked)
+    }
+
+    fn cluster(&self) -> Result<&Cluster> {
+        Ok(self.cluster.as_ref().ok_or(FlowError::OutOfOrder("a cluster"))?)
+    }
+
+    /// What the edits of the manifests put in.
+    fn values(&self) -> Values {
+        let nfs = self.plan.volume.volume == Volume::Nfs;
+        Values {
+            server: self.address.filter(|_| nfs).map(|address| address.to_string()),
+            host_directory: !nfs,
+            mount_options: self.plan.mount_options(),
+            redis_image: Some(self.plan.redis_image.clone()),
+            never_pull: true,
+            tolerate_spot: true,
+            ..Values::default()
+        }
+    }
+
+    fn apply(&self, file: &str, values: &Values) -> Result<()> {
+        Ok(self.cluster()?.apply(&manifests::edited(file, values)?)?)
+    }
+}
+
+impl Site for Kind<'_> {
+    fn up_environment(&mut self) -> Result<String> {
+        // What a lab that was killed had started must not go on beside us.
+        self.lab.marker().sweep(None);
+        let was_up = self.state.phase == Phase::Up;
+        self.state.phase = Phase::Creating;
+        self.save()?;
+        kill_point("up-state-written");
+        let (told, address) = create::environment(self)?;
+        self.address = Some(address);
+        let cluster = Cluster::open(&self.lab.kubeconfig())?;
+        let nodes = objects::wait_for_nodes(&cluster, 1 + self.plan.spot_nodes as usize)?;
+        kill_point("kind-nodes-ready");
+        self.share = Some(PodShare(cluster.clone()));
+        let version = cluster.version()?;
+        self.cluster = Some(cluster);
+        let name = self.lab.name();
+        let told = if was_up { format!("lab `{name}` is up already, since {}", self.state.created) } else { told };
+        Ok(format!("{told}; Kubernetes {version}, {} ready", plural(nodes.len(), "node")))
+    }
+
+    fn up_volume(&mut self) -> Result<String> {
+        let export = export::describe(self)?;
+        export::forget_old_address(self, self.cluster()?)?;
+        self.apply(manifests::PERSISTENT_VOLUME, &self.values())?;
+        kill_point("kind-volume-made");
+        Ok(format!("{export}; {}", self.plan.volume.words()))
+    }
+
+    fn up_claim(&mut self) -> Result<String> {
+        self.apply(manifests::PERSISTENT_VOLUME_CLAIM, &self.values())?;
+        objects::wait_for_claim(self.cluster()?)
+    }
+
+    fn up_redis(&mut self) -> Result<String> {
+        let cluster = self.cluster()?.clone();
+        images::load_redis(self, &cluster)?;
+        self.apply(manifests::REDIS_POD, &self.values())?;
+        let version = objects::wait_for_redis(&cluster)?;
+        kill_point("kind-redis-ready");
+        let share = PodShare(cluster);
+        let free = share.probe()?;
+        let mounted = share.mounted()?;
+        self.state.phase = Phase::Up;
+        self.save()?;
+        kill_point("up-done");
+        let told = format!(
+            "{version} in pod `{REDIS_POD}`; the share is {mounted}, written to, renamed and read back, {free} free"
+        );
+        (self.redis_version, self.mounted) = (Some(version), Some(mounted));
+        Ok(told)
+    }
+
+    fn up_service(&mut self) -> Result<String> {
+        self.apply(manifests::REDIS_SERVICE, &Values::default())?;
+        objects::wait_for_service(self.cluster()?)
+    }
+
+    fn facts(&self) -> Facts {
+        let mut versions = self.plan.versions();
+        versions.extend(self.redis_version.clone().map(|version| ("redis".into(), version)));
+        let kubernetes = self.cluster.as_ref().and_then(|cluster| cluster.version().ok());
+        versions.extend(kubernetes.map(|version| ("kubernetes".into(), version)));
+        let mounted = self.mounted.clone().unwrap_or_else(|| "not mounted".into());
+        Facts { versions, notes: vec![self.plan.volume.words(), format!("share in pods: {mounted}")] }
+    }
+
+    fn redis(&self) -> Result<redis::Connection> {
+        let cluster = self.cluster()?;
+        let forward = match self.forward.get() {
+            Some(forward) => forward,
+            None => {
+                let forward = cluster.forward(REDIS_POD, REDIS_PORT)?;
+                self.forward.get_or_init(|| forward)
+            }
+        };
+        Ok(crate::redis_server::connect(forward.port())?)
+    }
+
+    fn fill_queue(&self, list: &str, items: &[String]) -> Result<()> {
+        let cluster = self.cluster()?;
+        let run = |command: &[&str]| -> Result<String, ClusterError> {
+            let output = cluster.exec(REDIS_POD, command)?;
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        run(&["redis-cli", "FLUSHDB"])?;
+        for items in items.chunks(ITEMS_AT_A_TIME) {
+            let mut command = vec!["redis-cli", "RPUSH", list];
+            command.extend(items.iter().map(String::as_str));
+            let said = run(&command)?;
+            // redis-cli ends well whatever Redis says; a length is what it says when it did it.
+            if said.parse::<usize>().is_err() {
+                let (pod, command) = (REDIS_POD.into(), format!("redis-cli RPUSH {list} …"));
+                return Err(ClusterError::Exec { pod, command, why: said }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn redis_log(&self) -> String {
+        self.cluster.as_ref().map(objects::redis_log).unwrap_or_default()
+    }
+
+    fn share(&self) -> Result<&dyn Share> {
+        Ok(self.share.as_ref().ok_or(FlowError::OutOfOrder("a share"))?)
+    }
+
+    fn start_job(&self, order: JobOrder, record: &Record) -> Result<Box<dyn RunningJob>> {
+        let cluster = self.cluster()?;
+        let image = images::load_worker(self, cluster)?;
+        objects::remove_job(cluster)?;
+        let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
+        let values = Values {
+            worker_image: Some(image),
+            parallelism: Some(order.parallelism),
+            settings: order.settings.into_iter().map(|(name, value)| (name, text(value))).collect(),
+            ..self.values()
+        };
+        let job = KubeJob::watch(cluster, record, order.parallelism)?;
+        self.apply(manifests::WORKLOAD, &values)?;
+        Ok(Box::new(job))
+    }
+
+    fn gather(&self, record: &Record, red: bool) -> Result<()> {
+        if let Some(cluster) = &self.cluster {
+            evidence::gather(cluster, record)?;
+        }
+        let mut texts =
+            vec![(format!("cluster/{}.log", self.names.export), self.docker.logs(&self.names.export, 2000))];
+        if red {
+            for node in self.docker.containers((create::KIND_LABEL, &self.names.cluster)).unwrap_or_default() {
+                for unit in ["kubelet", "containerd"] {
+                    let journal = self.docker.exec(&node, &["journalctl", "--no-pager", "--unit", unit], &[]);
+                    let journal = journal.map(|ended| String::from_utf8_lossy(&ended.stdout).into_owned());
+                    texts.push((format!("cluster/{node}/{unit}.log"), journal));
+                }
+            }
+        }
+        for (path, text) in texts {
+            // What cannot be had says so in its place.
+            record.set_text(&path, &text.unwrap_or_else(|error| format!("{error}\n")))?;
+        }
+        Ok(())
+    }
+
+    fn remember_run(&mut self, record: &Path) -> Result<()> {
+        self.state.last_run = Some(record.into());
+        self.save()
+    }
+
+    fn down(self: Box<Self>) -> Result<String> {
+        let Self { lab, lock, state, forward, cluster, docker, .. } = *self;
+        drop((forward, cluster));
+        take_down(&docker, &lab, lock, Some(state))
+    }
+}
+
+/// The directory that the export serves.
+fn make_export_dir(lab: &LabDir) -> Result<()> {
+    let path = lab.export();
+    let failed =
+        |error: std::io::Error| Failure::fault(Exit::Lab, &format!("failed to make the export's directory: {error}"));
+    Ok(fs::create_dir_all(path).map_err(failed)?)
+}
