@@ -85,6 +85,9 @@ impl Ending<'_> {
         self.print_findings(console);
         console.result(Tone::Note, "Record", &self.place("", None));
         console.result(Tone::Note, "Versions", &self.evidence.versions());
+        for note in &self.evidence.summary().notes {
+            console.result(Tone::Note, "Note", note);
+        }
         if !good {
             console.result(Tone::Note, "Command", &command_line(&self.evidence.summary().asked));
         }

@@ -115,8 +115,10 @@ impl Write for Process {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let Some(stdin) = &mut self.stdin else { return Err(io::ErrorKind::BrokenPipe.into()) };
         let limit = crate::wait::scaled(PIECE);
-        let written = self.cluster.runtime.block_on(tokio::time::timeout(limit, stdin.write(piece)));
-        written.map_err(|_| io::Error::other(format!("pod `{}` took no input for {} s", self.pod, limit.as_secs())))?
+        let late = |_| io::Error::other(format!("pod `{}` took no input for {} s", self.pod, limit.as_secs()));
+        // A timer belongs to the runtime that it is made in.
+        let written = async { tokio::time::timeout(limit, stdin.write(piece)).await.map_err(late)? };
+        self.cluster.runtime.block_on(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

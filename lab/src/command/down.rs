@@ -29,7 +29,11 @@ pub fn take_down(lab: &LabDir, patience: cli::Patience, console: &Console) -> Re
     if !lab.path().exists() {
         // Its directory may have been removed by hand.
         let swept = lab.marker().sweep(None);
-        let left = if swept > 0 { format!("; {} removed", plural(swept, "process")) } else { String::new() };
+        let mut left: Vec<_> = (swept > 0).then(|| plural(swept, "process")).into_iter().collect();
+        if let Some(docker) = docker_of(lab) {
+            left.extend(kind::remove_from_docker(&docker, lab)?);
+        }
+        let left = if left.is_empty() { String::new() } else { format!("; {} removed", left.join(", ")) };
         return Ok(format!("lab `{}` is not up{left}", lab.name()));
     }
     let lock = Lock::take(lab, patience.lock_wait(), console)?;
@@ -48,14 +52,17 @@ pub fn take_down_locked(lab: &LabDir, lock: Lock, state: Option<State>) -> Resul
         Some(Target::Kind) => kind::take_down(&Docker::find(Some(lab.marker()))?, lab, lock, state),
         Some(Target::Local) => local::take_down(lab, lock, state),
         // Its state is gone or damaged: what carries its mark is found on both.
-        None => {
-            let in_docker = Docker::find(Some(lab.marker())).and_then(|docker| docker.versions().map(|_| docker));
-            match in_docker {
-                Ok(docker) => kind::take_down(&docker, lab, lock, None),
-                Err(_) => local::take_down(lab, lock, None),
-            }
-        }
+        None => match docker_of(lab) {
+            Some(docker) => kind::take_down(&docker, lab, lock, None),
+            None => local::take_down(lab, lock, None),
+        },
     }
+}
+
+/// Docker, if an engine answers.
+fn docker_of(lab: &LabDir) -> Option<Docker> {
+    let docker = Docker::find(Some(lab.marker())).ok()?;
+    docker.versions().ok().map(|_| docker)
 }
 
 fn unknown_target(state: &State) -> TargetError {

@@ -10,6 +10,7 @@ use crate::github;
 use crate::judge::Judge;
 use crate::places::Places;
 use crate::preflight::{Needs, Place, RunNeeds};
+use crate::target::{Target, TargetError};
 use crate::verdict::Ending;
 
 /// Runs the command.
@@ -21,6 +22,9 @@ pub fn run(arguments: &cli::E2e, console: &Console) -> Result<Exit> {
     let target = up::choose(&arguments.up, &places, console)?;
     if arguments.up.dry_run {
         return Ok(explain::print(target, console));
+    }
+    if arguments.preempt.is_some() && target != Target::Local {
+        return Err(TargetError::NoPreemption(target.name()).into());
     }
     let source = arguments.source();
     let needs = RunNeeds {
@@ -100,6 +104,11 @@ fn conclude(
     let console = context.console;
     let verdict = judge.judge(evidence.record()).map_err(Failure::from);
     let name = arguments.up.place.which.name.as_str();
+    let is_red = verdict.as_ref().is_ok_and(|verdict| !verdict.green);
+    if is_red && failed.is_none() {
+        // What was kept for a green run is not enough to see why this one is red; the verdict itself matters more.
+        let _ = gather(&mut context, evidence, true);
+    }
     let mut ending = Ending { evidence, failed, verdict: verdict.as_ref(), kept: Some(name), teardown: None };
     let green = ending.exit() == Exit::Green;
     let teardown = if green && !arguments.keep { Some(flow::walk(&mut context, Phase::Down)) } else { None };

@@ -234,6 +234,9 @@ pub enum TargetError {
     /// This version has no such target.
     #[error("failed to choose target `{0}`: this version of the lab has only `local` and `kind`")]
     NotThere(&'static str),
+    /// Nobody is taken away there.
+    #[error("failed to take the worker away on target `{0}`: this version of the lab does so on `local` alone")]
+    NoPreemption(&'static str),
     /// A lab of this name stands elsewhere.
     #[error("failed to use lab `{name}`: it stands on target `{stands}`, not on `{asked}`")]
     Elsewhere {
@@ -302,12 +305,16 @@ impl Target {
 
 impl Explain for TargetError {
     fn exit(&self) -> Exit {
-        Exit::Preflight
+        match self {
+            Self::NoPreemption(_) => Exit::Usage,
+            Self::NotThere(_) | Self::Elsewhere { .. } => Exit::Preflight,
+        }
     }
 
     fn cause_name(&self) -> &'static str {
         match self {
             Self::NotThere(_) => "target-missing",
+            Self::NoPreemption(_) => "usage",
             Self::Elsewhere { .. } => "target-elsewhere",
         }
     }
@@ -315,6 +322,7 @@ impl Explain for TargetError {
     fn remedy(&self) -> String {
         match self {
             Self::NotThere(_) => "use --target kind or --target local, or leave --target away".into(),
+            Self::NoPreemption(_) => "leave --preempt away, or take --target local".into(),
             Self::Elsewhere { name, .. } => {
                 format!("take it down with `cargo xtask lab down --name {name}`, or use another lab with --name")
             }

@@ -22,7 +22,7 @@ pub fn take_down(docker: &Docker, lab: &LabDir, lock: Lock, state: Option<State>
     kill_point("down-announced");
     // A `kind` that a killed lab has left behind would go on making what is removed here.
     lab.marker().sweep(None);
-    let mut had = in_docker(docker, lab)?;
+    let mut had = remove_from_docker(docker, lab)?;
     kill_point("kind-docker-cleared");
     if lab.export().exists() {
         had.push("export's data".into());
@@ -32,8 +32,12 @@ pub fn take_down(docker: &Docker, lab: &LabDir, lock: Lock, state: Option<State>
     Ok(if had.is_empty() { "nothing was up".into() } else { format!("{} removed", had.join(", ")) })
 }
 
-/// Containers first, all at once, then the network that they were on.
-fn in_docker(docker: &Docker, lab: &LabDir) -> Result<Vec<String>> {
+/// Removes what the lab has in Docker, and says what that was: containers first, all at once, then the network that they
+/// were on.
+///
+/// # Errors
+/// When something stays.
+pub fn remove_from_docker(docker: &Docker, lab: &LabDir) -> Result<Vec<String>> {
     let names = Names::of(lab.name());
     let owner = lab.path().to_string_lossy().into_owned();
     let is_ours =
