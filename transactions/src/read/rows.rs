@@ -83,19 +83,19 @@ impl Layout {
     }
 
     /// All rows, when they have no elements.
-    pub(crate) fn without_elements(&self) -> Rows {
-        let Layout { element, unit_ns, row_length, flat, .. } = *self;
-        let cells = || match element.kind {
+    pub(crate) fn without_elements(&self, heap: &Heap) -> Result<Rows, PickleError> {
+        let mut rows = self.empty(heap)?;
+        let cells = || match self.element.kind {
             Kind::Float => Cells::Floats(Vec::new()),
             Kind::Object => Cells::Items(Vec::new()),
             _ => Cells::Ints(Vec::new()),
         };
-        let rows = (0..self.rows).map(|_| Row { cells: cells(), defect: None }).collect();
-        Rows { element, unit_ns, rows, row_length, flat }
+        rows.rows.extend((0..self.rows).map(|_| Row { cells: cells(), defect: None }));
+        Ok(rows)
     }
 
     /// No rows yet, paid for.
-    pub(crate) fn empty(&self, heap: &mut Heap) -> Result<Rows, PickleError> {
+    pub(crate) fn empty(&self, heap: &Heap) -> Result<Rows, PickleError> {
         heap.charge((self.rows as u64).saturating_mul(2 * size_of::<Row>() as u64))?;
         let Layout { element, unit_ns, row_length, flat, .. } = *self;
         Ok(Rows { element, unit_ns, rows: Vec::with_capacity(self.rows), row_length, flat })
@@ -135,7 +135,7 @@ fn element(heap: &Heap, dtype: Item) -> Option<(Element, i64)> {
 
 impl Rows {
     /// Reads an array of numbers whose bytes come next in the source.
-    pub(crate) fn read(heap: &mut Heap, source: &mut Source, layout: &Layout) -> Result<Rows, PickleError> {
+    pub(crate) fn read(heap: &Heap, source: &mut Source, layout: &Layout) -> Result<Rows, PickleError> {
         if !layout.element.is_native_word() || layout.fortran {
             let mut filler = Filler::new(heap, layout)?;
             source.pieces(layout.size_bytes()?, |piece| filler.feed(piece))?;
@@ -224,7 +224,7 @@ pub(crate) struct Filler {
 }
 
 impl Filler {
-    pub(crate) fn new(heap: &mut Heap, layout: &Layout) -> Result<Filler, PickleError> {
+    pub(crate) fn new(heap: &Heap, layout: &Layout) -> Result<Filler, PickleError> {
         let mut rows = layout.empty(heap)?;
         let count = layout.count()?;
         heap.charge(8 * count as u64)?;
