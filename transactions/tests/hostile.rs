@@ -84,6 +84,22 @@ fn a_value_that_is_no_number_is_named_with_column_and_row() {
     }
 }
 
+/// An unsigned integer that no signed one is, is named rather than read as a negative one, in a block or in an array of
+/// one dimension, from memory or through gzip.
+#[test]
+fn an_unsigned_integer_beyond_63_bits_is_named() {
+    let table = Table::new(vec![Column::int64("A", vec![1, i64::MAX, -1, 4])], Index::range(4)).unwrap();
+    let bytes = to_bytes(&table);
+    let at = bytes.windows(4).position(|window| window == b"\x8c\x02i8").expect("the block's dtype is there");
+    let unsigned = [&bytes[..at], b"\x8c\x02u8", &bytes[at + 4..]].concat();
+    let shape = unsigned.windows(5).position(|window| window == b"K\x01K\x04\x86").expect("the block's shape is there");
+    let flat = without_frames(&[&unsigned[..shape], b"K\x04\x85", &unsigned[shape + 5..]].concat());
+    for bytes in [&unsigned, &flat, &gzip(&unsigned)] {
+        let error = read_bytes(bytes).unwrap_err().to_string();
+        assert!(error.contains("column `A` holds an integer beyond 63 bits in row 2"), "{error}");
+    }
+}
+
 /// A file cut off at any byte is refused, plain or compressed.
 #[test]
 fn every_shorter_file_is_refused() {

@@ -144,18 +144,22 @@ impl Rows {
         let mut rows = layout.empty(heap)?;
         for _ in 0..layout.rows {
             heap.charge(8 * layout.row_length as u64)?;
+            let mut defect = None;
             let cells = if layout.element.kind == Kind::Float {
                 let mut floats = reserve(layout.row_length)?;
                 read_words(source, &mut floats, layout.row_length)?;
                 Cells::Floats(floats)
-            } else if layout.flat {
+            } else if layout.flat && layout.element.kind != Kind::Unsigned {
                 read_even(source, layout.row_length)?
             } else {
-                let mut ints = reserve(layout.row_length)?;
+                let mut ints: Vec<i64> = reserve(layout.row_length)?;
                 read_words(source, &mut ints, layout.row_length)?;
+                if layout.element.kind == Kind::Unsigned {
+                    defect = ints.iter().position(|&value| value < 0).map(|at| (at, BEYOND_63_BITS));
+                }
                 Cells::Ints(ints)
             };
-            rows.rows.push(Row { cells, defect: None });
+            rows.rows.push(Row { cells, defect });
         }
         Ok(rows)
     }
@@ -288,6 +292,9 @@ impl Filler {
     }
 }
 
+/// The defect of a value that is unsigned and that an `i64` cannot hold.
+const BEYOND_63_BITS: &str = "an integer beyond 63 bits";
+
 pub(crate) const TOO_MANY: &str = "an array has more elements than its shape";
 pub(crate) const TOO_FEW: &str = "an array has fewer elements than its shape";
 
@@ -300,7 +307,7 @@ impl Row {
                 for bytes in elements {
                     let value = element.int(bytes);
                     if value.is_none() {
-                        self.defect = self.defect.or(Some((ints.len(), "an integer beyond 63 bits")));
+                        self.defect = self.defect.or(Some((ints.len(), BEYOND_63_BITS)));
                     }
                     ints.push(value.unwrap_or(0));
                 }
