@@ -7,7 +7,7 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use support::child::read_in_a_child;
+use support::child::{Reading, read_in_a_child};
 use support::{python, run};
 use transactions::{Column, Index, Table};
 
@@ -67,7 +67,7 @@ fn child() {
 }
 
 fn assert_peak(path: &Path, rows: usize, values_a_row: usize) {
-    let (said, peak_bytes) = read_in_a_child(path);
+    let Reading { said, peak_bytes, .. } = read_in_a_child(path);
     assert_eq!(said, format!("read {rows} rows"), "{}", path.display());
     let table_bytes = (values_a_row * rows * 8) as u64;
     let beyond = peak_bytes.saturating_sub(table_bytes);

@@ -185,9 +185,12 @@ impl Heap {
         }
     }
 
-    /// The value under a string key, if the item is a dictionary; the last one, as Python keeps it.
+    /// The value under a string key, if the item is a dictionary of a few entries, as those that make up an object are;
+    /// the last one, as Python keeps it. A large one that many others refer to would be looked through for each.
     pub(crate) fn entry(&self, item: Item, key: &str) -> Option<Item> {
+        const MOST_ENTRIES: usize = 1000;
         match self.node(item)? {
+            Node::Dict(entries) if entries.len() > MOST_ENTRIES => None,
             Node::Dict(entries) => entries.iter().rev().find(|(name, _)| self.str(*name) == Some(key)).map(|e| e.1),
             _ => None,
         }

@@ -121,7 +121,7 @@ impl State {
                 let items = self.pop_mark()?;
                 self.push_node(Node::Tuple(items))
             }
-            op::EMPTY_LIST => match host.list(self, source)? {
+            op::EMPTY_LIST => match host.list(self)? {
                 Some(taken) => self.push(taken),
                 None => self.push_node(Node::List(Vec::new())),
             },

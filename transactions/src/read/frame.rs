@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
             let state = object.state?;
             // A tuple of dtype and array, in either order, and attributes; before that, the attributes alone.
             return match heap.tuple(state) {
-                Some(parts) => parts.iter().find_map(|&part| self.plain_array(part)),
+                Some(parts) => parts.iter().take(3).find_map(|&part| self.plain_array(part)),
                 None => self.plain_array(heap.entry(state, "_data").or_else(|| heap.entry(state, "_ndarray"))?),
             };
         }

@@ -155,10 +155,10 @@ impl Host for Arrays {
         self.add(&state.heap, Payload::Rows(rows)).map(Some)
     }
 
-    fn list(&mut self, state: &mut State, source: &Source) -> Result<Option<Item>, PickleError> {
+    fn list(&mut self, state: &mut State) -> Result<Option<Item>, PickleError> {
         match Elements::next(state) {
             Some(Elements::Objects(layout)) => {
-                let list = ObjectList::new(&state.heap, source, &layout)?;
+                let list = ObjectList::new(&state.heap, &layout)?;
                 self.add(&state.heap, Payload::Objects(list)).map(Some)
             }
             _ => Ok(None),

@@ -37,9 +37,7 @@ enum Stop {
 }
 
 impl ObjectList {
-    pub(crate) fn new(heap: &Heap, source: &Source, layout: &Layout) -> Result<ObjectList, PickleError> {
-        // Every element takes a byte at least.
-        source.expect(layout.count()? as u64)?;
+    pub(crate) fn new(heap: &Heap, layout: &Layout) -> Result<ObjectList, PickleError> {
         let mut rows = layout.empty(heap)?;
         if layout.row_length == 0 {
             rows.rows.extend((0..layout.rows).map(|_| Row { cells: Cells::Items(Vec::new()), defect: None }));

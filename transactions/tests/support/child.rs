@@ -1,10 +1,11 @@
-//! Reading in a process of its own, so that its peak of memory is what the system says it was.
+//! Reading in a process of its own, so that its peak of memory and its time are what the system says they were.
 //!
 //! The process is the test program again, with one test to run: each program that uses this has a test `child`, which
 //! calls [`child`].
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use transactions::pickle::decode;
 use transactions::read;
@@ -12,8 +13,18 @@ use transactions::read;
 /// The variable by which the test program, started again, knows the file that it is to read.
 const CHILD_FILE: &str = "TRANSACTIONS_CHILD_FILE";
 
-/// Reads the file in a process of its own: what that said, and the most bytes that it held.
-pub fn read_in_a_child(path: &Path) -> (String, u64) {
+/// What a process that read a file did.
+pub struct Reading {
+    /// `read … rows` or `refused: …`.
+    pub said: String,
+    /// The most memory that it held at a time.
+    pub peak_bytes: u64,
+    /// Its time on a processor.
+    pub cpu: Duration,
+}
+
+/// Reads the file in a process of its own.
+pub fn read_in_a_child(path: &Path) -> Reading {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child", "--nocapture", "--test-threads=1"]).env(CHILD_FILE, path);
     let output = command.output().unwrap();
@@ -21,7 +32,11 @@ pub fn read_in_a_child(path: &Path) -> (String, u64) {
     assert!(output.status.success(), "{}: {}\n{text}", path.display(), String::from_utf8_lossy(&output.stderr));
     let line =
         |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).expect("the child says it").to_owned();
-    (line("said "), line("peak ").parse::<u64>().unwrap() * 1024)
+    Reading {
+        said: line("said "),
+        peak_bytes: line("peak ").parse::<u64>().unwrap() * 1024,
+        cpu: Duration::from_nanos(line("cpu ").parse().unwrap()),
+    }
 }
 
 /// What the test program does when it is started again.
@@ -39,5 +54,8 @@ pub fn child() {
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    println!("\nsaid {said}\npeak {}", peak.trim().trim_end_matches(" kB"));
+    // The nanoseconds on a processor of this thread, which is the one that read.
+    let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let cpu = times.split(' ').next().unwrap();
+    println!("\nsaid {said}\npeak {}\ncpu {cpu}", peak.trim().trim_end_matches(" kB"));
 }
