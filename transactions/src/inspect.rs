@@ -7,6 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+pub use crate::pickle::error::printable;
 use crate::read::{ReadError, read};
 use crate::table::{Column, Table, Values};
 

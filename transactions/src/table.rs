@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::pickle::error::printable;
+
 /// A data frame of numbers: columns of equal length under unique names, and an index with one label a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
@@ -414,13 +416,13 @@ impl PartialEq for Index {
 #[non_exhaustive]
 pub enum TableError {
     /// Two columns of one name.
-    #[error("failed to make a table: two columns are named `{name}`")]
+    #[error("failed to make a table: two columns are named `{}`", printable(name))]
     Duplicate {
         /// That name.
         name: String,
     },
     /// A column whose length is not the index's.
-    #[error("failed to make a table: column `{name}` has {rows} rows, its index {index_rows}")]
+    #[error("failed to make a table: column `{}` has {rows} rows, its index {index_rows}", printable(name))]
     Length {
         /// The column.
         name: String,
@@ -430,7 +432,7 @@ pub enum TableError {
         index_rows: usize,
     },
     /// Values that the dtype cannot hold.
-    #[error("failed to make column `{name}`: its values are not of dtype {dtype}")]
+    #[error("failed to make column `{}`: its values are not of dtype {dtype}", printable(name))]
     Dtype {
         /// The column.
         name: String,

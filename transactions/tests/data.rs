@@ -150,6 +150,22 @@ fn inspect_shows_a_file_to_a_person() {
     ");
 }
 
+/// A name that would move the cursor of the person's terminal is shown for what it is; a machine gets it as it is.
+#[test]
+fn inspect_escapes_names() {
+    let directory = TempDir::new().unwrap();
+    let table = transactions::Table::new(
+        vec![transactions::Column::int64("\x1b[2Jmontant d’été", vec![1])],
+        transactions::Index::range(1),
+    );
+    transactions::write(&directory.path().join("t.pkl"), &table.unwrap()).unwrap();
+    let shown = text(&data(&directory, &["inspect", "t.pkl"]).stdout);
+    assert!(shown.contains("\n  \\u{1b}[2Jmontant d’été  int64 "), "{shown}");
+    let told = text(&data(&directory, &["inspect", "t.pkl", "--json"]).stdout);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["columns"][0]["name"], "\x1b[2Jmontant d’été");
+}
+
 /// A machine gets one JSON object a line, with the documented keys.
 #[test]
 fn inspect_tells_a_machine_in_json() {

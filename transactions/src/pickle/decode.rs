@@ -15,9 +15,9 @@ use super::{DEEPEST, Object, Value};
 /// to more memory than that.
 pub fn decode(bytes: &[u8]) -> Result<Value, PickleError> {
     let mut source = Source::slice(bytes);
-    let (mut state, item) = machine::run(&mut Plain, &mut source)?;
+    let (state, item) = machine::run(&mut Plain, &mut source)?;
     let end = source.offset();
-    let heap = &mut state.heap;
+    let heap = &state.heap;
     weigh(heap, item, 0).and_then(|()| expand(heap, item)).map_err(|error| error.at(end))
 }
 
@@ -28,39 +28,36 @@ impl Host for Plain {}
 
 /// Charges the tree for what it will take. A value that is referred to often is paid for each time, so that a few
 /// bytes cannot unfold without end; depth is bounded, so that a value inside itself is found.
-fn weigh(heap: &mut Heap, item: Item, depth: usize) -> Result<(), PickleError> {
+fn weigh(heap: &Heap, item: Item, depth: usize) -> Result<(), PickleError> {
     if depth > DEEPEST {
         return Err(PickleError::new(0, Fault::TooDeep { limit: DEEPEST }));
     }
     let Some(node) = heap.node(item) else { return Ok(()) };
-    let text_bytes = match node {
+    let own_bytes = match node {
         Node::Str(span) | Node::Bytes(span) | Node::ByteArray(span) | Node::BigInt(span) => heap.bytes(*span).len(),
         Node::Global { module, name } => heap.bytes(*module).len() + heap.bytes(*name).len(),
         Node::Object(_) => size_of::<Object>(),
         _ => 0,
     };
-    let children = children(node);
     // An allocation has its own head and rounding.
     let overhead_bytes = 32;
-    heap.charge((text_bytes + overhead_bytes + children.len() * size_of::<Value>()) as u64)?;
-    for child in children {
-        weigh(heap, child, depth + 1)?;
-    }
-    Ok(())
-}
-
-fn children(node: &Node) -> Vec<Item> {
+    heap.charge((own_bytes + overhead_bytes) as u64)?;
+    let weigh_child = |child: &Item| {
+        heap.charge(size_of::<Value>() as u64)?;
+        weigh(heap, *child, depth + 1)
+    };
+    let weigh_pair = |(key, value): &(Item, Item)| weigh_child(key).and_then(|()| weigh_child(value));
     match node {
-        Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => items.clone(),
-        Node::Dict(entries) => entries.iter().flat_map(|&(key, value)| [key, value]).collect(),
+        Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
+            items.iter().try_for_each(weigh_child)
+        }
+        Node::Dict(entries) => entries.iter().try_for_each(weigh_pair),
         Node::Object(object) => {
             let ObjectNode { callable, args, kwargs, state, items, entries, new: _ } = &**object;
-            let mut children = vec![*callable, *args];
-            children.extend(kwargs.iter().chain(state).chain(items));
-            children.extend(entries.iter().flat_map(|&(key, value)| [key, value]));
-            children
+            [callable, args].into_iter().chain(kwargs).chain(state).chain(items).try_for_each(weigh_child)?;
+            entries.iter().try_for_each(weigh_pair)
         }
-        _ => Vec::new(),
+        _ => Ok(()),
     }
 }
 

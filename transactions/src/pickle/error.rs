@@ -81,3 +81,23 @@ impl From<io::Error> for PickleError {
         PickleError { offset: 0, fault }
     }
 }
+
+/// A name from a file, fit for one line of a terminal: what would move the cursor is escaped, what is long is cut.
+pub fn printable(name: &str) -> String {
+    const LONGEST_CHARS: usize = 120;
+    let mut chars = name.chars();
+    let mut text: String = chars.by_ref().take(LONGEST_CHARS).flat_map(escaped).collect();
+    if chars.next().is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// Escapes what moves a terminal's cursor or cannot be seen; quotation marks and letters of any script stay.
+fn escaped(c: char) -> impl Iterator<Item = char> {
+    let (plain, escape) = match c {
+        '\'' | '"' => (Some(c), None),
+        _ => (None, Some(c.escape_debug())),
+    };
+    plain.into_iter().chain(escape.into_iter().flatten())
+}

@@ -1,6 +1,8 @@
 //! Where the values of a pickle live while it is evaluated: flat vectors, so that no nesting overflows a stack, and a
 //! budget, so that no file takes more memory than its size allows.
 
+use std::cell::Cell;
+
 use super::error::{Fault, PickleError};
 
 /// A value on the stack, in the memo or inside another value.
@@ -62,7 +64,7 @@ pub(crate) const ITEM_COST: u64 = 3 * size_of::<Item>() as u64;
 pub(crate) struct Heap {
     nodes: Vec<Node>,
     text: Vec<u8>,
-    spent: u64,
+    spent: Cell<u64>,
     budget: u64,
 }
 
@@ -70,19 +72,19 @@ impl Heap {
     /// A heap for a pickle of `size_bytes`. Whatever the pickle says, it stays below 15 times its size and 40 MiB.
     pub(crate) fn for_size(size_bytes: u64) -> Heap {
         let budget = (40 << 20) + size_bytes.saturating_mul(15);
-        Heap { nodes: Vec::new(), text: Vec::new(), spent: 0, budget }
+        Heap { nodes: Vec::new(), text: Vec::new(), spent: Cell::new(0), budget }
     }
 
     /// Asks for memory before it is used.
     #[inline]
-    pub(crate) fn charge(&mut self, bytes: u64) -> Result<(), PickleError> {
-        self.spent = self.spent.saturating_add(bytes);
-        if self.spent > self.budget { Err(PickleError::new(0, Fault::TooLarge)) } else { Ok(()) }
+    pub(crate) fn charge(&self, bytes: u64) -> Result<(), PickleError> {
+        self.spent.set(self.spent.get().saturating_add(bytes));
+        if self.spent.get() > self.budget { Err(PickleError::new(0, Fault::TooLarge)) } else { Ok(()) }
     }
 
     /// Gives memory back that was charged and is free again.
-    pub(crate) fn refund(&mut self, bytes: u64) {
-        self.spent = self.spent.saturating_sub(bytes);
+    pub(crate) fn refund(&self, bytes: u64) {
+        self.spent.set(self.spent.get().saturating_sub(bytes));
     }
 
     /// Keeps a node.
@@ -183,9 +185,12 @@ impl Heap {
         }
     }
 
-    /// The value under a string key, if the item is a dictionary; the last one, as Python keeps it.
+    /// The value under a string key, if the item is a dictionary of a few entries, as those that make up an object are;
+    /// the last one, as Python keeps it. A large one that many others refer to would be looked through for each.
     pub(crate) fn entry(&self, item: Item, key: &str) -> Option<Item> {
+        const MOST_ENTRIES: usize = 1000;
         match self.node(item)? {
+            Node::Dict(entries) if entries.len() > MOST_ENTRIES => None,
             Node::Dict(entries) => entries.iter().rev().find(|(name, _)| self.str(*name) == Some(key)).map(|e| e.1),
             _ => None,
         }

@@ -19,7 +19,7 @@ pub(crate) trait Host {
     }
 
     /// Takes a list that begins here, if it is for the host.
-    fn list(&mut self, _: &mut State, _: &Source) -> Result<Option<Item>, PickleError> {
+    fn list(&mut self, _: &mut State) -> Result<Option<Item>, PickleError> {
         Ok(None)
     }
 

@@ -1,7 +1,7 @@
 //! The evaluator: a stack machine that turns opcodes into data. It calls nothing: constructors and their arguments are
 //! kept as they are named.
 
-use super::error::{Fault, PickleError};
+use super::error::{Fault, PickleError, printable};
 use super::heap::{Heap, ITEM_COST, Item, Node, ObjectNode, Span};
 pub(crate) use super::host::{Form, Host};
 use super::opcode as op;
@@ -121,7 +121,7 @@ impl State {
                 let items = self.pop_mark()?;
                 self.push_node(Node::Tuple(items))
             }
-            op::EMPTY_LIST => match host.list(self, source)? {
+            op::EMPTY_LIST => match host.list(self)? {
                 Some(taken) => self.push(taken),
                 None => self.push_node(Node::List(Vec::new())),
             },
@@ -160,6 +160,7 @@ impl State {
                 }
                 Ok(())
             }
+            op::INST => self.inst(host, source),
             _ => Err(PickleError::new(source.offset().saturating_sub(1), refused_opcode(opcode))),
         }
     }
@@ -286,12 +287,25 @@ impl State {
                 _ => return Err(damaged("it names a global by what is no string")),
             }
         };
-        let (module_text, name_text) = (self.heap.text(module), self.heap.text(name));
-        if !host.admits(module_text, name_text) {
-            let name = format!("{module_text}.{name_text}");
-            return Err(PickleError::new(source.offset(), Fault::Refused { name: printable(&name) }));
-        }
+        self.admit(host, source, module, name)?;
         self.push_node(Node::Global { module, name })
+    }
+
+    /// INST is of protocol 0, but what it asks for is the better reason.
+    fn inst<H: Host>(&mut self, host: &mut H, source: &mut Source) -> Result<(), PickleError> {
+        let offset = source.offset().saturating_sub(1);
+        let (module, name) = (self.line(source)?, self.line(source)?);
+        self.admit(host, source, module, name)?;
+        Err(PickleError::new(offset, refused_opcode(op::INST)))
+    }
+
+    fn admit<H: Host>(&self, host: &H, source: &Source, module: Span, name: Span) -> Result<(), PickleError> {
+        let (module, name) = (self.heap.text(module), self.heap.text(name));
+        if host.admits(module, name) {
+            return Ok(());
+        }
+        let name = format!("{}.{}", printable(module), printable(name));
+        Err(PickleError::new(source.offset(), Fault::Refused { name }))
     }
 
     /// A line of GLOBAL's argument. Protocol 2 uses the module names of Python 2, which are turned into today's.
@@ -433,12 +447,6 @@ pub(crate) fn small_int(bytes: &[u8]) -> i64 {
     let mut wide = if negative { [0xff; 8] } else { [0; 8] };
     wide[..bytes.len()].copy_from_slice(bytes);
     i64::from_le_bytes(wide)
-}
-
-/// A name from a file, fit for one line of a terminal.
-fn printable(name: &str) -> String {
-    const LONGEST_CHARS: usize = 120;
-    name.chars().take(LONGEST_CHARS).flat_map(char::escape_debug).collect()
 }
 
 fn refused_opcode(opcode: u8) -> Fault {

@@ -14,6 +14,7 @@ pub(crate) const BINUNICODE: u8 = b'X';
 pub(crate) const APPEND: u8 = b'a';
 pub(crate) const BUILD: u8 = b'b';
 pub(crate) const GLOBAL: u8 = b'c';
+pub(crate) const INST: u8 = b'i';
 pub(crate) const APPENDS: u8 = b'e';
 pub(crate) const BINGET: u8 = b'h';
 pub(crate) const LONG_BINGET: u8 = b'j';

@@ -67,9 +67,14 @@ pub(super) fn names(reader: &mut Reader, value: Item) -> Result<(Vec<String>, Op
         Cells::Ints(values) if values.is_empty() => Vec::new(),
         _ => return Err(unnamed()),
     };
-    let name = |&item: &Item| {
-        let name = reader.heap.str(item).map(str::to_owned);
-        name.ok_or_else(|| wrong(format!("have {} among their names; strings are read", describe(reader.heap, item))))
+    let name = |&item: &Item| -> Result<String, ContentError> {
+        let heap = reader.heap;
+        let foreign = || wrong(format!("have {} among their names; strings are read", describe(heap, item)));
+        let name = heap.str(item).ok_or_else(foreign)?;
+        // A text that a file has once may be the name of many columns; an allocation has its own head and rounding.
+        let overhead_bytes = 32;
+        heap.charge((size_of::<String>() + name.len() + overhead_bytes) as u64)?;
+        Ok(name.to_owned())
     };
     Ok((items.iter().map(name).collect::<Result<_, _>>()?, axis.name))
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::pickle::PickleError;
+use crate::pickle::error::printable;
 
 /// Why a table could not be read.
 #[derive(Debug, Error)]
@@ -51,7 +52,7 @@ pub enum ContentError {
     #[error("it holds {0}, not a pandas DataFrame")]
     NotAFrame(String),
     /// A column of something other than numbers.
-    #[error("column `{name}` {what}; columns of numbers and datetimes are read")]
+    #[error("column `{}` {what}; columns of numbers and datetimes are read", printable(name))]
     Column {
         /// The column.
         name: String,
@@ -59,7 +60,7 @@ pub enum ContentError {
         what: String,
     },
     /// A value that is no number, in a column of objects.
-    #[error("column `{name}` holds {what} in row {row}; numbers and missing values are read")]
+    #[error("column `{}` holds {what} in row {row}; numbers and missing values are read", printable(name))]
     Value {
         /// The column.
         name: String,
@@ -79,6 +80,13 @@ pub enum ContentError {
     /// Its parts contradict each other.
     #[error("{0}")]
     Damaged(String),
+}
+
+impl From<PickleError> for ContentError {
+    /// The evaluation is over, so there is no place in the file to name.
+    fn from(error: PickleError) -> ContentError {
+        ContentError::Damaged(error.fault().to_string())
+    }
 }
 
 impl ContentError {

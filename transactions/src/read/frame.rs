@@ -15,6 +15,7 @@ use super::error::ContentError;
 use super::host::Arrays;
 use super::rows::{Cells, Layout, Row};
 use crate::pickle::element::{Element, Kind};
+use crate::pickle::error::printable;
 
 /// Makes the table out of what the pickle's value says.
 pub(crate) fn table(heap: &Heap, arrays: &mut Arrays, value: Item) -> Result<Table, ContentError> {
@@ -48,6 +49,9 @@ struct Block {
     placement: Item,
 }
 
+/// What a block costs in the list of all: a collection from parts that may fail doubles as it grows.
+const BLOCK_COST: u64 = 3 * size_of::<Block>() as u64;
+
 impl<'a> Reader<'a> {
     /// The block manager of a frame.
     fn manager(&self, value: Item) -> Result<Item, ContentError> {
@@ -79,12 +83,14 @@ impl<'a> Reader<'a> {
             };
             let axes = heap.entry(state, "axes").and_then(|axes| heap.list(axes)).ok_or_else(unknown)?;
             let blocks = heap.entry(state, "blocks").and_then(|blocks| heap.list(blocks)).ok_or_else(unknown)?;
+            heap.charge(blocks.len() as u64 * BLOCK_COST)?;
             let blocks = blocks.iter().map(block).collect::<Option<_>>().ok_or_else(unknown)?;
             return Ok(Manager { blocks, axes });
         }
         let Some(&[blocks, axes]) = heap.tuple(object.args) else { return Err(unknown()) };
         let blocks = heap.tuple(blocks).or_else(|| heap.list(blocks)).ok_or_else(unknown)?;
         let axes = heap.list(axes).or_else(|| heap.tuple(axes)).ok_or_else(unknown)?;
+        heap.charge(blocks.len() as u64 * BLOCK_COST)?;
         let blocks = blocks.iter().map(|&block| self.block(block)).collect::<Option<_>>().ok_or_else(unknown)?;
         Ok(Manager { blocks, axes })
     }
@@ -118,6 +124,9 @@ impl<'a> Reader<'a> {
         names: Vec<String>,
         index_rows: usize,
     ) -> Result<Vec<Column>, ContentError> {
+        // What is found, the column made of it, and the check that its name is its own.
+        let cost_bytes = size_of::<Option<(Element, Row)>>() + size_of::<Column>() + 3 * size_of::<&str>();
+        self.heap.charge((names.len() * cost_bytes) as u64)?;
         let mut found: Vec<Option<(Element, Row)>> = Vec::new();
         found.resize_with(names.len(), || None);
         for block in blocks {
@@ -134,7 +143,7 @@ impl<'a> Reader<'a> {
             .into_iter()
             .zip(found)
             .map(|(name, found)| {
-                let missing = || ContentError::Damaged(format!("no block holds column `{name}`"));
+                let missing = || ContentError::Damaged(format!("no block holds column `{}`", printable(&name)));
                 let (element, row) = found.ok_or_else(missing)?;
                 self.column(name, element, row, index_rows)
             })
@@ -143,7 +152,7 @@ impl<'a> Reader<'a> {
 
     fn block_rows(&mut self, values: Item) -> Result<(Element, Vec<Row>), ContentError> {
         let array = self.array(values).ok_or_else(|| ContentError::damaged("a block is no array"))?;
-        let array = self.arrays.rows(array).map_err(|error| ContentError::Damaged(error.fault().to_string()))?;
+        let array = self.arrays.rows(array)?;
         array.convert_to_ns();
         Ok((array.element, std::mem::take(&mut array.rows)))
     }
@@ -159,7 +168,7 @@ impl<'a> Reader<'a> {
             let state = object.state?;
             // A tuple of dtype and array, in either order, and attributes; before that, the attributes alone.
             return match heap.tuple(state) {
-                Some(parts) => parts.iter().find_map(|&part| self.plain_array(part)),
+                Some(parts) => parts.iter().take(3).find_map(|&part| self.plain_array(part)),
                 None => self.plain_array(heap.entry(state, "_data").or_else(|| heap.entry(state, "_ndarray"))?),
             };
         }
@@ -176,11 +185,10 @@ impl<'a> Reader<'a> {
         if name != "_reconstruct" {
             return None;
         }
-        let empty =
-            Layout::of(self.heap, shape, dtype, fortran).and_then(|layout| self.arrays.without_elements(&layout));
-        match elements {
-            _ if empty.is_some() => empty,
-            Item::Payload(payload) => Some(payload),
+        let layout = Layout::of(self.heap, shape, dtype, fortran);
+        let empty = layout.and_then(|layout| self.arrays.without_elements(self.heap, &layout).ok()?);
+        match (empty, elements) {
+            (Some(Item::Payload(payload)), _) | (_, Item::Payload(payload)) => Some(payload),
             _ => None,
         }
     }
@@ -200,7 +208,9 @@ impl<'a> Reader<'a> {
     fn places(&mut self, placement: Item, rows: usize, columns: usize) -> Result<Vec<usize>, ContentError> {
         let wrong = || ContentError::damaged("a block's rows are placed at no columns");
         let slice = self.heap.object(placement).filter(|o| self.heap.global(o.callable) == Some(("builtins", "slice")));
-        let mut places = Vec::with_capacity(rows.min(columns));
+        let count = rows.min(columns);
+        self.heap.charge((count * size_of::<usize>()) as u64)?;
+        let mut places = Vec::with_capacity(count);
         if let Some(slice) = slice {
             let Some(&[Item::Int(start), stop, step]) = self.heap.tuple(slice.args) else { return Err(wrong()) };
             let step = match step {
@@ -227,7 +237,7 @@ impl<'a> Reader<'a> {
         let [Row { cells, .. }] = &array.rows[..] else { return Err(wrong()) };
         let count = match cells {
             Cells::Ints(ints) => {
-                places.extend(ints.iter().map_while(|&place| usize::try_from(place).ok()));
+                places.extend(ints.iter().map_while(|&place| usize::try_from(place).ok()).take(rows));
                 ints.len()
             }
             Cells::Even { start, step, len } => {

@@ -70,23 +70,22 @@ impl Arrays {
     }
 
     /// An array without elements. Its bytes say nothing: Python has but one empty `bytes`, which all such arrays share.
-    pub(crate) fn without_elements(&mut self, layout: &Layout) -> Option<u32> {
-        const MOST_ROWS: usize = 1 << 16;
-        if layout.count().ok()? > 0 || layout.rows > MOST_ROWS {
-            return None;
+    pub(crate) fn without_elements(&mut self, heap: &Heap, layout: &Layout) -> Result<Option<Item>, PickleError> {
+        if layout.count()? > 0 {
+            return Ok(None);
         }
-        self.payloads.push(Payload::Rows(layout.without_elements()));
-        u32::try_from(self.payloads.len() - 1).ok()
+        let rows = layout.without_elements(heap)?;
+        self.add(heap, Payload::Rows(rows)).map(Some)
     }
 
-    fn add(&mut self, heap: &mut Heap, payload: Payload) -> Result<Item, PickleError> {
+    fn add(&mut self, heap: &Heap, payload: Payload) -> Result<Item, PickleError> {
         heap.charge(3 * size_of::<Payload>() as u64)?;
         self.payloads.push(payload);
         Ok(Item::Payload(self.payloads.len() as u32 - 1))
     }
 
     /// `_frombuffer(elements, dtype, shape, order)`.
-    fn shape_buffer(&mut self, heap: &mut Heap, source: &mut Source, args: Item) -> Result<Item, PickleError> {
+    fn shape_buffer(&mut self, heap: &Heap, source: &mut Source, args: Item) -> Result<Item, PickleError> {
         const WRONG: &str = "an array in a buffer is none of numbers";
         let Some(&[Item::Payload(payload), dtype, shape, order]) = heap.tuple(args) else {
             return Err(damaged(WRONG));
@@ -94,8 +93,8 @@ impl Arrays {
         let fortran = heap.str(order) == Some("F");
         let layout = Layout::of(heap, shape, dtype, fortran).filter(|layout| layout.element.kind != Kind::Object);
         let layout = layout.ok_or(damaged(WRONG))?;
-        if let Some(empty) = self.without_elements(&layout) {
-            return Ok(Item::Payload(empty));
+        if let Some(empty) = self.without_elements(heap, &layout)? {
+            return Ok(empty);
         }
         let elements = self.payloads.get_mut(payload as usize);
         let rows = match elements {
@@ -109,7 +108,7 @@ impl Arrays {
             }
             Some(Payload::Kept(chunks)) => {
                 let chunks = std::mem::take(chunks);
-                heap.refund(chunks.iter().map(|chunk| chunk.bytes().len() as u64).sum());
+                heap.refund(chunks.iter().map(Chunk::cost_bytes).sum());
                 let mut filler = Filler::new(heap, &layout)?;
                 // Each chunk goes back to the system before the next one is copied.
                 chunks.into_iter().try_for_each(|chunk| filler.feed(chunk.bytes()))?;
@@ -139,28 +138,28 @@ impl Host for Arrays {
         let rows = match (form, Elements::next(state)) {
             (Form::Bytes | Form::ByteArray, Some(Elements::OfShape(layout))) => {
                 check_length(&layout, length)?;
-                Rows::read(&mut state.heap, source, &layout)?
+                Rows::read(&state.heap, source, &layout)?
             }
             (Form::Str, Some(Elements::AsText(layout))) => {
-                let mut filler = Filler::new(&mut state.heap, &layout)?;
+                let mut filler = Filler::new(&state.heap, &layout)?;
                 let mut text = Latin1::default();
                 source.pieces(length, |piece| text.feed(piece, &mut filler))?;
                 text.finish(filler)?
             }
             (Form::Bytes | Form::ByteArray, Some(Elements::First)) => {
-                let payload = self.set_aside(&mut state.heap, source, length)?;
-                return self.add(&mut state.heap, payload).map(Some);
+                let payload = self.set_aside(&state.heap, source, length)?;
+                return self.add(&state.heap, payload).map(Some);
             }
             _ => return Ok(None),
         };
-        self.add(&mut state.heap, Payload::Rows(rows)).map(Some)
+        self.add(&state.heap, Payload::Rows(rows)).map(Some)
     }
 
-    fn list(&mut self, state: &mut State, source: &Source) -> Result<Option<Item>, PickleError> {
+    fn list(&mut self, state: &mut State) -> Result<Option<Item>, PickleError> {
         match Elements::next(state) {
             Some(Elements::Objects(layout)) => {
-                let list = ObjectList::new(&mut state.heap, source, &layout)?;
-                self.add(&mut state.heap, Payload::Objects(list)).map(Some)
+                let list = ObjectList::new(&state.heap, &layout)?;
+                self.add(&state.heap, Payload::Objects(list)).map(Some)
             }
             _ => Ok(None),
         }
@@ -168,14 +167,14 @@ impl Host for Arrays {
 
     fn batch(&mut self, state: &mut State, source: &mut Source, payload: u32) -> Result<bool, PickleError> {
         match self.payloads.get_mut(payload as usize) {
-            Some(Payload::Objects(list)) => list.batch(&mut state.heap, source),
+            Some(Payload::Objects(list)) => list.batch(&state.heap, source),
             _ => Ok(false),
         }
     }
 
     fn append(&mut self, state: &mut State, payload: u32, items: &[Item]) -> Result<(), PickleError> {
         match self.payloads.get_mut(payload as usize) {
-            Some(Payload::Objects(list)) => list.append(&mut state.heap, items),
+            Some(Payload::Objects(list)) => list.append(&state.heap, items),
             _ => Err(damaged("it appends to what is no list")),
         }
     }
@@ -187,7 +186,7 @@ impl Host for Arrays {
         callable: Item,
         args: Item,
     ) -> Result<Option<Item>, PickleError> {
-        let heap = &mut state.heap;
+        let heap = &state.heap;
         match heap.global(callable) {
             Some((module, "_frombuffer")) if is_core(module, "numeric") => {
                 self.shape_buffer(heap, source, args).map(Some)
@@ -200,17 +199,16 @@ impl Host for Arrays {
 
 impl Arrays {
     /// Elements whose shape comes after them.
-    fn set_aside(&self, heap: &mut Heap, source: &mut Source, length: u64) -> Result<Payload, PickleError> {
+    fn set_aside(&self, heap: &Heap, source: &mut Source, length: u64) -> Result<Payload, PickleError> {
         let offset = source.offset();
         if source.can_seek() {
             source.go_to(offset.checked_add(length).ok_or(damaged(TOO_MANY))?)?;
             return Ok(Payload::Later { offset, length });
         }
-        heap.charge(length)?;
         let mut chunks = VecDeque::new();
         let mut rest = length;
         while rest > 0 {
-            let chunk = Chunk::read(source, usize::try_from(rest).unwrap_or(usize::MAX))?;
+            let chunk = Chunk::read(heap, source, usize::try_from(rest).unwrap_or(usize::MAX))?;
             rest -= chunk.bytes().len() as u64;
             chunks.push_back(chunk);
         }

@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::pickle::error::{Fault, PickleError};
+use crate::pickle::heap::Heap;
 use crate::pickle::source::Source;
 
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -72,14 +73,15 @@ impl Chunk {
     pub(crate) const BYTES: usize = 1 << 20;
 
     /// The next bytes of the source, at most [`Chunk::BYTES`].
-    pub(crate) fn read(source: &mut Source, length: usize) -> Result<Chunk, PickleError> {
+    pub(crate) fn read(heap: &Heap, source: &mut Source, length: usize) -> Result<Chunk, PickleError> {
         let length = length.min(Chunk::BYTES);
+        heap.charge(Chunk::cost_of(length))?;
         let flags = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
         // SAFETY: a fresh private mapping, placed where nothing else is.
-        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), Chunk::BYTES, flags.0, flags.1) };
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), length, flags.0, flags.1) };
         let start = start.map_err(std::io::Error::from)?.cast();
         let chunk = Chunk { start, length };
-        // SAFETY: the mapping is this chunk's own, at least `length` long, and borrowed nowhere else.
+        // SAFETY: the mapping is this chunk's own, `length` long, and borrowed nowhere else.
         let space = unsafe { std::slice::from_raw_parts_mut(chunk.start.cast::<MaybeUninit<u8>>(), length) };
         source.read_into(space)?;
         Ok(chunk)
@@ -90,11 +92,21 @@ impl Chunk {
         // SAFETY: `length` bytes of the mapping were filled when it was made, and it lives as long as `self`.
         unsafe { std::slice::from_raw_parts(self.start, self.length) }
     }
+
+    /// What it was charged.
+    pub(crate) fn cost_bytes(&self) -> u64 {
+        Chunk::cost_of(self.length)
+    }
+
+    /// A mapping has whole pages, and takes some more in the kernel and in the list that it stands in.
+    fn cost_of(length: usize) -> u64 {
+        (length.next_multiple_of(PAGE_BYTES) + 512) as u64
+    }
 }
 
 impl Drop for Chunk {
     fn drop(&mut self) {
         // SAFETY: the mapping is this chunk's own, and nothing borrows it any more.
-        let _ = unsafe { munmap(self.start.cast(), Chunk::BYTES) };
+        let _ = unsafe { munmap(self.start.cast(), self.length) };
     }
 }

@@ -9,6 +9,7 @@ mod objects;
 mod rows;
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::pickle::machine;
@@ -28,7 +29,9 @@ pub use error::{ContentError, ReadError};
 /// When there is no such file, it is cut off or no pickle, names something else, or holds no table of numbers.
 pub fn read(path: &Path) -> Result<Table, ReadError> {
     let open_error = |source| ReadError::Open { path: path.to_owned(), source };
-    let file = File::open(path).map_err(open_error)?;
+    // A pipe that nobody writes to would keep `open` waiting; to a regular file the flag is nothing.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(open_error)?;
     let metadata = file.metadata().map_err(open_error)?;
     if !metadata.is_file() {
         return Err(ReadError::NotAFile { path: path.to_owned() });

@@ -37,9 +37,7 @@ enum Stop {
 }
 
 impl ObjectList {
-    pub(crate) fn new(heap: &mut Heap, source: &Source, layout: &Layout) -> Result<ObjectList, PickleError> {
-        // Every element takes a byte at least.
-        source.expect(layout.count()? as u64)?;
+    pub(crate) fn new(heap: &Heap, layout: &Layout) -> Result<ObjectList, PickleError> {
         let mut rows = layout.empty(heap)?;
         if layout.row_length == 0 {
             rows.rows.extend((0..layout.rows).map(|_| Row { cells: Cells::Items(Vec::new()), defect: None }));
@@ -48,7 +46,7 @@ impl ObjectList {
     }
 
     /// Reads the elements of a batch as far as they are ints, floats and `None`; true when it has read its end, too.
-    pub(crate) fn batch(&mut self, heap: &mut Heap, source: &mut Source) -> Result<bool, PickleError> {
+    pub(crate) fn batch(&mut self, heap: &Heap, source: &mut Source) -> Result<bool, PickleError> {
         loop {
             while source.window().len() < LONGEST_BYTES {
                 if source.fill()? == 0 {
@@ -94,7 +92,7 @@ impl ObjectList {
     }
 
     /// Takes elements one by one, of any kind.
-    pub(crate) fn append(&mut self, heap: &mut Heap, items: &[Item]) -> Result<(), PickleError> {
+    pub(crate) fn append(&mut self, heap: &Heap, items: &[Item]) -> Result<(), PickleError> {
         for &item in items {
             let row_length = self.rows.row_length;
             let cells = self.open_row(heap)?.ok_or(damaged(TOO_MANY))?;
@@ -127,7 +125,7 @@ impl ObjectList {
     }
 
     /// The row that the next element belongs to; `None` when all are full.
-    fn open_row(&mut self, heap: &mut Heap) -> Result<Option<&mut Cells>, PickleError> {
+    fn open_row(&mut self, heap: &Heap) -> Result<Option<&mut Cells>, PickleError> {
         let Rows { rows, row_length, .. } = &mut self.rows;
         if rows.last().is_none_or(|row| length(&row.cells) == *row_length) {
             if rows.len() == self.expected_rows {

@@ -83,19 +83,19 @@ impl Layout {
     }
 
     /// All rows, when they have no elements.
-    pub(crate) fn without_elements(&self) -> Rows {
-        let Layout { element, unit_ns, row_length, flat, .. } = *self;
-        let cells = || match element.kind {
+    pub(crate) fn without_elements(&self, heap: &Heap) -> Result<Rows, PickleError> {
+        let mut rows = self.empty(heap)?;
+        let cells = || match self.element.kind {
             Kind::Float => Cells::Floats(Vec::new()),
             Kind::Object => Cells::Items(Vec::new()),
             _ => Cells::Ints(Vec::new()),
         };
-        let rows = (0..self.rows).map(|_| Row { cells: cells(), defect: None }).collect();
-        Rows { element, unit_ns, rows, row_length, flat }
+        rows.rows.extend((0..self.rows).map(|_| Row { cells: cells(), defect: None }));
+        Ok(rows)
     }
 
     /// No rows yet, paid for.
-    pub(crate) fn empty(&self, heap: &mut Heap) -> Result<Rows, PickleError> {
+    pub(crate) fn empty(&self, heap: &Heap) -> Result<Rows, PickleError> {
         heap.charge((self.rows as u64).saturating_mul(2 * size_of::<Row>() as u64))?;
         let Layout { element, unit_ns, row_length, flat, .. } = *self;
         Ok(Rows { element, unit_ns, rows: Vec::with_capacity(self.rows), row_length, flat })
@@ -135,7 +135,7 @@ fn element(heap: &Heap, dtype: Item) -> Option<(Element, i64)> {
 
 impl Rows {
     /// Reads an array of numbers whose bytes come next in the source.
-    pub(crate) fn read(heap: &mut Heap, source: &mut Source, layout: &Layout) -> Result<Rows, PickleError> {
+    pub(crate) fn read(heap: &Heap, source: &mut Source, layout: &Layout) -> Result<Rows, PickleError> {
         if !layout.element.is_native_word() || layout.fortran {
             let mut filler = Filler::new(heap, layout)?;
             source.pieces(layout.size_bytes()?, |piece| filler.feed(piece))?;
@@ -144,18 +144,22 @@ impl Rows {
         let mut rows = layout.empty(heap)?;
         for _ in 0..layout.rows {
             heap.charge(8 * layout.row_length as u64)?;
+            let mut defect = None;
             let cells = if layout.element.kind == Kind::Float {
                 let mut floats = reserve(layout.row_length)?;
                 read_words(source, &mut floats, layout.row_length)?;
                 Cells::Floats(floats)
-            } else if layout.flat {
+            } else if layout.flat && layout.element.kind != Kind::Unsigned {
                 read_even(source, layout.row_length)?
             } else {
-                let mut ints = reserve(layout.row_length)?;
+                let mut ints: Vec<i64> = reserve(layout.row_length)?;
                 read_words(source, &mut ints, layout.row_length)?;
+                if layout.element.kind == Kind::Unsigned {
+                    defect = ints.iter().position(|&value| value < 0).map(|at| (at, BEYOND_63_BITS));
+                }
                 Cells::Ints(ints)
             };
-            rows.rows.push(Row { cells, defect: None });
+            rows.rows.push(Row { cells, defect });
         }
         Ok(rows)
     }
@@ -224,7 +228,7 @@ pub(crate) struct Filler {
 }
 
 impl Filler {
-    pub(crate) fn new(heap: &mut Heap, layout: &Layout) -> Result<Filler, PickleError> {
+    pub(crate) fn new(heap: &Heap, layout: &Layout) -> Result<Filler, PickleError> {
         let mut rows = layout.empty(heap)?;
         let count = layout.count()?;
         heap.charge(8 * count as u64)?;
@@ -288,6 +292,9 @@ impl Filler {
     }
 }
 
+/// The defect of a value that is unsigned and that an `i64` cannot hold.
+const BEYOND_63_BITS: &str = "an integer beyond 63 bits";
+
 pub(crate) const TOO_MANY: &str = "an array has more elements than its shape";
 pub(crate) const TOO_FEW: &str = "an array has fewer elements than its shape";
 
@@ -300,7 +307,7 @@ impl Row {
                 for bytes in elements {
                     let value = element.int(bytes);
                     if value.is_none() {
-                        self.defect = self.defect.or(Some((ints.len(), "an integer beyond 63 bits")));
+                        self.defect = self.defect.or(Some((ints.len(), BEYOND_63_BITS)));
                     }
                     ints.push(value.unwrap_or(0));
                 }

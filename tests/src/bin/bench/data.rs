@@ -15,17 +15,17 @@ use crate::{Options, Promise, Row};
 pub const READ_ONCE: &str = "read-once";
 
 const ROWS: usize = 1_000_000;
+/// What the promise about memory speaks of.
+const MANY_ROWS: usize = 10_000_000;
 const TURNS: usize = 7;
 
-/// 10^6 rows of the tutorial's table, as it is and with every column int64 or float64, against pandas.
+/// 10^6 rows of the tutorial's table, as it is and with every column int64 or float64, against pandas; and what ten
+/// times as many take of memory.
 pub fn read(_: &Options) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
     let object = dir.path().join("object.pkl");
     let int64 = dir.path().join("int64.pkl");
-    let table = million_rows()?;
-    transactions::write(&object, &table)?;
-    transactions::write(&int64, &without_objects(&table)?)?;
-    drop(table);
+    write_both(ROWS, &object, &int64)?;
     let row = |what, floor, file: &Path| -> anyhow::Result<Row> {
         let (ours, peer) = match python() {
             // The file is pandas' own in what is measured: written by it, read by both.
@@ -39,9 +39,30 @@ pub fn read(_: &Options) -> anyhow::Result<Vec<Row>> {
         let pandas = peer.map_or("skipped: no pandas; `cargo xtask peers`".into(), |s| format!("pandas {}", ms(s)));
         Ok(Row { what, ours: ms(ours), peer: pandas, promise: Promise::at_least(floor, "x", peer.map(|s| s / ours)) })
     };
-    Ok(vec![
+    let mut rows = vec![
         row("read 10^6 rows, object columns, and sum", 20.0, &object)?,
         row("read 10^6 rows, int64 columns, and sum", 5.0, &int64)?,
+    ];
+    rows.extend(read_memory()?);
+    Ok(rows)
+}
+
+/// What reading 10^7 rows holds at its peak beyond the table itself, which is 8 bytes a value.
+fn read_memory() -> anyhow::Result<Vec<Row>> {
+    let dir = tempfile::tempdir()?;
+    let object = dir.path().join("object.pkl");
+    let int64 = dir.path().join("int64.pkl");
+    let columns = write_both(MANY_ROWS, &object, &int64)?;
+    let row = |what, file: &Path| -> anyhow::Result<Row> {
+        let peak_bytes = read_in_a_process(Command::new(std::env::current_exe()?).arg(READ_ONCE).arg(file), 2)?;
+        let table_bytes = (8 * columns * MANY_ROWS) as f64;
+        let beyond_mib = (peak_bytes - table_bytes) / f64::from(1 << 20);
+        let ours = format!("{:.0} MB for a table of {:.0} MB", peak_bytes / 1e6, table_bytes / 1e6);
+        Ok(Row { what, ours, peer: "none".into(), promise: Promise::at_most(64.0, " MiB beyond", Some(beyond_mib)) })
+    };
+    Ok(vec![
+        row("read 10^7 rows, object columns, peak memory", &object)?,
+        row("read 10^7 rows, int64 columns, peak memory", &int64)?,
     ])
 }
 
@@ -74,7 +95,7 @@ pub fn simulate(_: &Options) -> anyhow::Result<Vec<Row>> {
     Ok(vec![row("183 days generated", memory_s, 1.0), row("183 days generated and written", written_s, 2.0)])
 }
 
-/// Reads and sums twice, and prints the seconds of the second time and the sum.
+/// Reads and sums twice, and prints the seconds of the second time, the sum, and the bytes at the peak of both.
 pub fn read_once(file: &Path) -> anyhow::Result<()> {
     let mut last = (0.0, 0.0);
     for _ in 0..2 {
@@ -82,25 +103,39 @@ pub fn read_once(file: &Path) -> anyhow::Result<()> {
         let total = sum(&transactions::read(file)?);
         last = (start.elapsed().as_secs_f64(), total);
     }
-    println!("{} {}", last.0, last.1);
+    let status = std::fs::read_to_string("/proc/self/status").context("failed to read `/proc/self/status`")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let peak_kib: u64 = peak.context("failed to find `VmHWM` in `/proc/self/status`")?.parse()?;
+    println!("{} {} {}", last.0, last.1, peak_kib * 1024);
     Ok(())
 }
 
-/// The first 10^6 transactions of the handbook's world, with the tutorial's columns and dtypes.
-fn million_rows() -> anyhow::Result<Table> {
+/// Writes the handbook's world with the tutorial's columns and dtypes to `object`, and with every column int64 or
+/// float64 to `int64`. Says how many columns there are.
+fn write_both(rows: usize, object: &Path, int64: &Path) -> anyhow::Result<usize> {
+    let table = handbook_rows(rows)?;
+    transactions::write(object, &table)?;
+    transactions::write(int64, &without_objects(&table)?)?;
+    Ok(table.columns().len())
+}
+
+/// The first transactions of the handbook's world, and when they are all there, from the first on again.
+fn handbook_rows(rows: usize) -> anyhow::Result<Table> {
     let days: Vec<Table> = simulate_days(&Parameters::default())?.days().map(|day| day.table).collect();
     let first = days.first().context("failed to simulate: no days")?;
     let columns = first.columns().iter().enumerate().map(|(place, column)| {
         let of_days = days.iter().filter_map(|day| day.columns().get(place)).map(Column::values);
         let values = match column.values() {
-            Values::Int(_) => Values::Int(of_days.filter_map(Values::as_int).flatten().copied().take(ROWS).collect()),
+            Values::Int(_) => {
+                Values::Int(of_days.filter_map(Values::as_int).flatten().copied().cycle().take(rows).collect())
+            }
             Values::Float(_) => {
-                Values::Float(of_days.filter_map(Values::as_float).flatten().copied().take(ROWS).collect())
+                Values::Float(of_days.filter_map(Values::as_float).flatten().copied().cycle().take(rows).collect())
             }
         };
         Column::new(column.name(), column.dtype(), values)
     });
-    Ok(Table::new(columns.collect::<Result<_, _>>()?, Index::range(ROWS))?)
+    Ok(Table::new(columns.collect::<Result<_, _>>()?, Index::range(rows))?)
 }
 
 /// The same with every object column as int64.
@@ -109,7 +144,7 @@ fn without_objects(table: &Table) -> anyhow::Result<Table> {
         Values::Int(values) => Column::int64(column.name(), values.clone()),
         Values::Float(values) => Column::float64(column.name(), values.clone()),
     });
-    Ok(Table::new(columns.collect(), Index::range(ROWS))?)
+    Ok(Table::new(columns.collect(), Index::range(table.rows()))?)
 }
 
 fn sum(table: &Table) -> f64 {
@@ -127,18 +162,19 @@ fn sum(table: &Table) -> f64 {
 }
 
 fn ours_once(file: &Path) -> anyhow::Result<f64> {
-    seconds_of(Command::new(std::env::current_exe()?).arg(READ_ONCE).arg(file))
+    read_in_a_process(Command::new(std::env::current_exe()?).arg(READ_ONCE).arg(file), 0)
 }
 
 fn peer_once(python: &Path, file: &Path) -> anyhow::Result<f64> {
-    seconds_of(Command::new(python).args(["-c", include_str!("peer_read.py")]).arg(file))
+    read_in_a_process(Command::new(python).args(["-c", include_str!("peer_read.py")]).arg(file), 0)
 }
 
-fn seconds_of(command: &mut Command) -> anyhow::Result<f64> {
+/// The figure in this place of what the process prints.
+fn read_in_a_process(command: &mut Command, place: usize) -> anyhow::Result<f64> {
     let output = command.env("OMP_NUM_THREADS", "1").output()?;
     anyhow::ensure!(output.status.success(), "failed: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout)?;
-    text.split_whitespace().next().context("failed to read a figure from nothing")?.parse().context(text)
+    text.split_whitespace().nth(place).context("failed to read a figure from nothing")?.parse().context(text)
 }
 
 fn rewrite_by_pandas(python: &Path, file: &Path) -> anyhow::Result<()> {

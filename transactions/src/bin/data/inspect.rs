@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use transactions::inspect::{Inspection, inspect};
+use transactions::inspect::{Inspection, inspect, printable};
 
 use crate::{FAILED, console};
 
@@ -61,10 +61,11 @@ fn readable(inspection: &Inspection) -> String {
         let counts: Vec<_> = labels.iter().map(|(label, rows)| format!("{label}: {rows}")).collect();
         line("labels", &counts.join(", "));
     }
-    let width = columns.iter().map(|column| column.name.chars().count()).chain([6]).max().unwrap_or_default();
+    let names: Vec<_> = columns.iter().map(|column| printable(&column.name)).collect();
+    let width = names.iter().map(|name| name.chars().count()).chain([6]).max().unwrap_or_default();
     let _ = writeln!(text, "  {:<width$}  {:<14}  {:>7}  sha256", "column", "dtype", "nulls");
-    for column in columns {
-        let (name, dtype, nulls, sha256) = (&column.name, &column.dtype, column.nulls, &column.sha256);
+    for (name, column) in names.iter().zip(columns) {
+        let (dtype, nulls, sha256) = (&column.dtype, column.nulls, &column.sha256);
         let _ = writeln!(text, "  {name:<width$}  {dtype:<14}  {nulls:>7}  {sha256}");
     }
     text
