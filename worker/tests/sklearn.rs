@@ -198,10 +198,12 @@ impl Peer {
         let made = workspace.join("target").join(name).join("bin/python");
         let found = || if made.exists() { made } else { "python3".into() };
         let python = std::env::var_os(variable).map_or_else(found, PathBuf::from);
-        let said = Command::new(&python).args(["-c", "import pandas, sklearn; print(sklearn.__version__)"]).output();
+        // To ask what is installed takes a hundredth of the time that it takes to import it.
+        let versions = "from importlib.metadata import version; version('pandas'); print(version('scikit-learn'))";
+        let said = Command::new(&python).args(["-c", versions]).output();
         let Some(said) = said.ok().filter(|output| output.status.success()) else {
             let python = python.display();
-            eprintln!("skipped: `{python}` cannot import pandas and sklearn (`cargo xtask peers` makes one that can)");
+            eprintln!("skipped: `{python}` has no pandas and scikit-learn (`cargo xtask peers` makes one that has)");
             return None;
         };
         println!("scikit-learn {}", String::from_utf8_lossy(&said.stdout).trim());
