@@ -142,6 +142,18 @@ pub struct Queue {
     to_know: Vec<Vec<u8>>,
 }
 
+/// A claim as redis-benchmark can make it, to be measured beside a session's own: script, keys, arguments. It asks that
+/// the lease keys of all items that wait are known, as [`known_lease_keys`] has them.
+pub fn bare_claim(session: &str, lease: Duration) -> (&'static str, [&'static str; 4], [String; 4]) {
+    let arguments = [session.into(), ms(lease).to_string(), CLAIMS_TTL_S.to_string(), String::new()];
+    (include_str!("queue/claim.lua"), [WAITING, PROCESSING, CLAIMS, KNOWN], arguments)
+}
+
+/// The key of the hash of lease keys, and what must be in it for these items.
+pub fn known_lease_keys(items: &[String]) -> (&'static str, Vec<(&str, String)>) {
+    (KNOWN, items.iter().map(|item| (item.as_str(), lease_key(item.as_bytes()))).collect())
+}
+
 struct Scripts {
     claim: Script,
     complete: Script,

@@ -1,20 +1,34 @@
-//! `cargo xtask peers`: the Python programs that ours are compared with, in a virtual environment under target/.
+//! `cargo xtask peers`: the Python programs that ours are compared with, in virtual environments under target/.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::build;
 
-/// Makes the virtual environment, or leaves it as it is when it is complete.
+/// The environments: `tests/NAME.txt` says what is in one, `target/NAME` is where it is made. The first is what a
+/// checkpoint is written for; the second, the newest that there was, shows that later versions take it as well.
+const ENVIRONMENTS: [&str; 2] = ["peers", "peers-newest"];
+
+/// Makes the virtual environments, or leaves them as they are when they are complete.
 pub fn make() -> Result<ExitCode, String> {
-    let dir = build::target_directory().join("peers");
-    let requirements = build::root().join("tests/peers.txt");
+    let [first, newest] = ENVIRONMENTS;
+    make_one(first)?;
+    // The newest packages ask for a Python that not every system has.
+    if let Err(error) = make_one(newest) {
+        eprintln!("        Note {error}\n        Note tests with the newest packages will say that they are skipped");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_one(name: &str) -> Result<(), String> {
+    let dir = build::target_directory().join(name);
+    let requirements = build::root().join(format!("tests/{name}.txt"));
     let wanted = std::fs::read_to_string(&requirements)
         .map_err(|error| format!("failed to read `{}`: {error}", requirements.display()))?;
     let stamp = dir.join("installed.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         eprintln!("       Peers {} is up to date", dir.display());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     eprintln!("       Peers installing into {}", dir.display());
     let dir_text = dir.to_string_lossy();
@@ -22,14 +36,14 @@ pub fn make() -> Result<ExitCode, String> {
     let mut pip = Command::new(dir.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&requirements);
     finish(&mut pip, "check that PyPI can be reached and try again")?;
-    std::fs::write(&stamp, wanted).map_err(|error| format!("failed to write `{}`: {error}", stamp.display()))?;
-    Ok(ExitCode::SUCCESS)
+    std::fs::write(&stamp, wanted).map_err(|error| format!("failed to write `{}`: {error}", stamp.display()))
 }
 
-/// The environment's Python, if it was made.
-pub fn python() -> Option<PathBuf> {
-    let python = build::target_directory().join("peers/bin/python");
-    python.is_file().then_some(python)
+/// The Pythons that were made, each with the variable by which the tests find it, unless a person has set that one.
+pub fn pythons() -> impl Iterator<Item = (&'static str, PathBuf)> {
+    let python = |name| build::target_directory().join(name).join("bin/python");
+    let found = ["LAB_PYTHON", "LAB_PYTHON_NEWEST"].into_iter().zip(ENVIRONMENTS.map(python));
+    found.filter(|(variable, python)| std::env::var_os(variable).is_none() && python.is_file())
 }
 
 fn finish(command: &mut Command, remedy: &str) -> Result<(), String> {

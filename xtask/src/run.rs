@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::build;
+use crate::{build, peers, test};
 
 /// `lab COMMAND …`, with the worker and the judge that it needs.
 pub fn lab(command: &str, arguments: &[String]) -> Result<ExitCode, String> {
@@ -35,7 +35,10 @@ pub fn bench(arguments: &[String]) -> Result<ExitCode, String> {
     let bench = build::program("tests", "bench", &[], false)?;
     let data = build::program("transactions", "data", &["cli"], false)?;
     let mut command = Command::new(bench);
-    command.args(arguments).envs(programs.environment()).env("LAB_DATA", data);
+    command.args(arguments).envs(programs.environment()).env("LAB_DATA", data).envs(peers::pythons());
+    if let Some(server) = test::redis_server(&programs.lab) {
+        command.env("LAB_REDIS_SERVER", server);
+    }
     replace_by(command)
 }
 

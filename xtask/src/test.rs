@@ -19,9 +19,7 @@ pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
         cargo.arg("test");
     }
     cargo.args(["--workspace", "--all-features"]).args(arguments).envs(programs.environment());
-    if let Some(python) = peers::python() {
-        cargo.env("LAB_PYTHON", python);
-    }
+    cargo.envs(peers::pythons());
     if let Some(server) = redis_server(&programs.lab) {
         cargo.env("LAB_REDIS_SERVER", server);
     }
@@ -34,7 +32,7 @@ fn has_nextest() -> bool {
 }
 
 /// The Redis server that the lab would use: what the tests run against is what the lab runs.
-fn redis_server(lab: &Path) -> Option<String> {
+pub fn redis_server(lab: &Path) -> Option<String> {
     let output = Command::new(lab).args(["redis-server", "--quiet"]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     if output.status.success() {

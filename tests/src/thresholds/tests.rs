@@ -29,6 +29,58 @@ fn the_committed_thresholds_hold_water() {
     assert!(hold.iter().any(|threshold| threshold.figure == Figure::Auc));
 }
 
+/// A run of the four days, newest first: what each checkpoint scores on the test day, and how many frauds it has seen by
+/// then.
+fn run(days: &[Dataset], seed: u64) -> Vec<(Figures, u64)> {
+    let (mut model, mut seen) = (None, 0);
+    let mut checkpoint = |day: &Dataset| {
+        let trained = worker::model::train(model.as_ref(), day, &days[4], seed);
+        model = Some(trained.model);
+        seen += frauds(day);
+        (trained.testing_figures, seen)
+    };
+    days[..4].iter().rev().map(&mut checkpoint).collect()
+}
+
+/// Holds runs, each a world of the simulator and a seed of the model, against the bounds for such data, and prints the
+/// least that was seen beside each bound.
+fn measure(data: Data, runs: impl Iterator<Item = (u16, u64)>) {
+    let thresholds = Thresholds::parse(golden::THRESHOLDS).expect("the committed file");
+    let mut least = vec![f64::INFINITY; thresholds.thresholds.len()];
+    for (world, seed) in runs {
+        let days = simulator::generate(5, world).expect("five days");
+        let days: Vec<_> = days.iter().map(|day| Dataset::from_table(&day.table).expect("a dataset")).collect();
+        let hold = thresholds.that_hold_for(data, &days[4]).expect("no vacuous bound");
+        let checkpoints = run(&days, seed);
+        for (least, threshold) in least.iter_mut().zip(&thresholds.thresholds) {
+            let holds = hold.iter().any(|held| std::ptr::eq(*held, threshold));
+            let first = if threshold.checkpoints == Which::Each { 0 } else { checkpoints.len() - 1 };
+            let enough = |(_, seen): &&(Figures, u64)| holds && *seen >= threshold.frauds_at_least;
+            for (figures, _) in checkpoints[first..].iter().filter(enough) {
+                assert!(threshold.passes(figures), "world {world}, seed {seed}: {threshold:?}\n{figures:?}");
+                *least = least.min(threshold.figure.of(figures).expect("it passed"));
+            }
+        }
+    }
+    for (least, threshold) in least.iter().zip(&thresholds.thresholds).filter(|(_, held)| held.data >= data) {
+        let Threshold { figure, floor, ceiling, .. } = threshold;
+        println!("{data:?}: {} {least:.4} was the least; floor {floor:?}, ceiling {ceiling:?}", figure.name());
+        assert!(least.is_finite(), "this bound was put to no test: {threshold:?}");
+    }
+}
+
+/// The bounds on the tutorial's days hold for each of twenty seeds of the model.
+#[test]
+fn the_committed_thresholds_hold_for_twenty_seeds() {
+    measure(Data::Tutorial, (0..20).map(|seed| (0, seed)));
+}
+
+/// The bounds on whatever the simulator makes hold in each of twenty-four other worlds.
+#[test]
+fn the_committed_thresholds_hold_in_other_worlds() {
+    measure(Data::Generated, (1..=24).map(|world| (world, 0)));
+}
+
 /// The bounds on the tutorial's data say nothing of other data, and those on generated data nothing of a user's.
 #[test]
 fn a_threshold_holds_for_its_data_alone() {

@@ -56,9 +56,14 @@ impl Place {
 
     /// The same, with variables in its environment.
     pub fn e2e_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+        let output = self.command(arguments).arg("--json").envs(environment.iter().copied()).output();
+        self.ended(&output.expect("the lab starts"))
+    }
+
+    /// The command, for who wants to see what a person sees, or to disturb it.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut lab = Command::new(lab());
-        lab.args(["e2e", "--target", "local", "--json"]).args(arguments);
-        lab.arg("--runs").arg(self.dir.path().join("runs"));
+        lab.args(["e2e", "--target", "local"]).args(arguments).arg("--runs").arg(self.runs());
         lab.env("XDG_STATE_HOME", self.dir.path().join("state")).env("LAB_WORKER", worker()).env("LAB_JUDGE", judge());
         // What the shell or CI sets must not reach the run.
         for name in [
@@ -72,8 +77,41 @@ impl Place {
         ] {
             lab.env_remove(name);
         }
-        let output = lab.envs(environment.iter().copied()).output().expect("the lab starts");
-        self.ended(&output)
+        lab
+    }
+
+    /// Where the records of its runs are.
+    pub fn runs(&self) -> PathBuf {
+        self.dir.path().join("runs")
+    }
+
+    /// A file or directory of its own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The record of its only run, if that has begun.
+    pub fn only_record(&self) -> Option<Record> {
+        let mut runs = fs_err::read_dir(self.runs()).ok()?.map(|entry| entry.expect("an entry").path());
+        let dir = runs.next()?;
+        assert!(runs.next().is_none(), "one run");
+        Record::open(dir).ok()
+    }
+
+    /// Four days of which one cannot be read, for `--datasets`.
+    pub fn torn_datasets(&self) -> PathBuf {
+        let days = transactions::simulator::generate(4, 0).expect("four days");
+        let path = |name: &str| self.path("torn").join(name);
+        fs_err::create_dir_all(path("training")).expect("a writable directory");
+        fs_err::create_dir_all(path("testing")).expect("a writable directory");
+        for day in &days[..3] {
+            transactions::write(&path(&format!("training/{}.pkl", day.date)), &day.table).expect("a dataset");
+        }
+        transactions::write(&path("testing/test_dataset.pkl"), &days[3].table).expect("a dataset");
+        let torn = path("training/2018-04-02.pkl");
+        let bytes = fs_err::read(&torn).expect("a dataset");
+        fs_err::write(&torn, &bytes[..bytes.len() / 2]).expect("half a dataset");
+        self.path("torn")
     }
 
     fn ended(&self, output: &Output) -> Ended {
@@ -148,7 +186,8 @@ pub fn original() -> &'static str {
     env!("CARGO_BIN_EXE_original")
 }
 
-fn judge() -> PathBuf {
+/// The program `judge`.
+pub fn judge() -> PathBuf {
     std::env::var_os("LAB_JUDGE").map_or_else(|| env!("CARGO_BIN_EXE_judge").into(), PathBuf::from)
 }
 

@@ -1,6 +1,8 @@
 //! The whole flow on target `local`, from the program `lab` to the verdict: with our worker, undisturbed and preempted,
 //! and with a double of the original, whose flaws must be found by name.
 
+mod ends;
+mod github;
 mod harness;
 
 use harness::{Place, original, real_datasets};
@@ -55,19 +57,8 @@ fn a_preempted_worker_ends_where_an_undisturbed_one_does() {
 #[test]
 fn an_unreadable_dataset_is_set_aside() {
     let place = or_skip!(Place::new());
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let days = transactions::simulator::generate(4, 0).expect("four days");
-    let path = |name: &str| dir.path().join(name);
-    fs_err::create_dir_all(path("training")).expect("a writable directory");
-    fs_err::create_dir_all(path("testing")).expect("a writable directory");
-    for day in &days[..3] {
-        transactions::write(&path(&format!("training/{}.pkl", day.date)), &day.table).expect("a dataset");
-    }
-    transactions::write(&path("testing/test_dataset.pkl"), &days[3].table).expect("a dataset");
-    let torn = path("training/2018-04-02.pkl");
-    let bytes = fs_err::read(&torn).expect("a dataset");
-    fs_err::write(&torn, &bytes[..bytes.len() / 2]).expect("half a dataset");
-    let ended = place.e2e(&["--datasets", dir.path().to_str().expect("UTF-8"), "--job-time-scale", "0.01"]);
+    let datasets = place.torn_datasets();
+    let ended = place.e2e(&["--datasets", datasets.to_str().expect("UTF-8"), "--job-time-scale", "0.01"]);
     ended.assert_red(6, "set-aside-dataset");
     let [finding] = &ended.verdict.findings[..] else { panic!("more than that: {:#?}", ended.verdict.findings) };
     assert!(finding.message.contains("datasets/training/2018-04-02.pkl"), "{finding:?}");

@@ -1,11 +1,13 @@
 //! What the tests stand on: a real Redis, a share with simulated days, the worker as a process.
 
+mod namespace;
 mod original;
 mod proxy;
 mod redis;
 mod stage;
 mod worker;
 
+pub use namespace::unshare;
 pub use original::Original;
 pub use proxy::Proxy;
 pub use redis::Redis;

@@ -62,11 +62,6 @@ impl Worker {
         self.line(false, &format!("worker: {beginning}"))
     }
 
-    /// Waits until standard error begins a line with a text, or until both streams end without it.
-    pub fn has_ended_without(&self, beginning: &str) -> bool {
-        self.find(false, &format!("worker: {beginning}")).is_err()
-    }
-
     pub fn pid(&self) -> u32 {
         self.process.id()
     }

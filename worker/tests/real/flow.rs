@@ -1,6 +1,8 @@
 //! What a run leaves behind when nobody disturbs it, and where the next one begins.
 
-use crate::harness::{Stage, days, or_skip};
+use std::process::Command;
+
+use crate::harness::{Stage, Worker, days, or_skip};
 
 #[test]
 fn the_log_is_the_tutorials() {
@@ -44,6 +46,35 @@ fn the_output_is_the_tutorials() {
     assert_eq!(files, expected);
     assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-03.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]);
     assert_eq!(stage.redis.keys(), [""; 0]);
+}
+
+/// What is published is on the disk before it has its name, and its name is on the disk before anybody relies on it.
+#[test]
+fn a_file_is_synced_before_its_rename_and_its_directory_after() {
+    if !Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: there is no `strace` that works here");
+    }
+    let stage = or_skip!(Stage::filled());
+    let trace = stage.path("trace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-e", "trace=fsync,rename,renameat,renameat2", "-o"]).arg(&trace);
+    command.arg(env!("CARGO_BIN_EXE_worker"));
+    for (name, value) in stage.command().get_envs() {
+        command.env(name, value.unwrap());
+    }
+    Worker::start(&mut command).wait().assert_code(0);
+    let trace = std::fs::read_to_string(trace).unwrap();
+    // Only the loop makes these calls, so one line is one call.
+    let calls: Vec<&str> = trace.lines().filter(|line| line.contains("fsync(") || line.contains("rename")).collect();
+    let renames: Vec<usize> = (0..calls.len()).filter(|call| calls[*call].contains("rename")).collect();
+    assert_eq!(renames.len(), 8, "four checkpoints and four reports: {calls:#?}");
+    for rename in renames {
+        let draft = calls[rename].split('"').nth(1).expect("the old name");
+        let is_sync_of = |call: &str, what: &str| {
+            call.contains("fsync(") && call.contains(&format!("/{what}>)")) && call.ends_with(" = 0")
+        };
+        assert!(is_sync_of(calls[rename - 1], draft) && is_sync_of(calls[rename + 1], "output"), "{calls:#?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! SIGKILL at every step: whatever instant it hits, the end is that of a run that nobody disturbed.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 use worker::kill::KILL_POINTS;
 
@@ -39,6 +41,40 @@ fn a_kill_at_any_step_of_a_later_dataset_changes_nothing() {
     let later =
         KILL_POINTS.iter().map(|name| if *name == "renamed" { "renamed:5".into() } else { format!("{name}:3") });
     kill_at_all(later.chain(["renamed:2".into(), "renamed:6".into()]));
+}
+
+/// What lies between the named steps is no safer than they are: a worker is killed ever later, until one is done before.
+#[test]
+fn a_kill_at_any_instant_changes_nothing() {
+    const STEP: Duration = Duration::from_millis(2);
+    const LANES: u32 = 4;
+    const MOST_IN_A_LANE: u32 = 16;
+    let kill_after = |delay: Duration| -> Result<bool, &'static str> {
+        let stage = Stage::filled()?;
+        let worker = stage.start();
+        std::thread::sleep(delay);
+        worker.signal(Signal::KILL);
+        let was_killed = worker.wait().status.code().is_none();
+        stage.run().assert_code(0);
+        stage.assert_undisturbed(&format!("killed after {delay:?}"));
+        Ok(was_killed)
+    };
+    let kill_ever_later = |lane: u32| -> Result<u32, &'static str> {
+        let mut kills = 0;
+        while kills < MOST_IN_A_LANE && kill_after(STEP * (lane + LANES * kills))? {
+            kills += 1;
+        }
+        Ok(kills)
+    };
+    let kills: Vec<_> = std::thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES).map(|lane| scope.spawn(move || kill_ever_later(lane))).collect();
+        lanes.into_iter().map(|lane| lane.join().expect("the instant's own message is above")).collect()
+    });
+    for kills in kills {
+        let kills = or_skip!(kills);
+        println!("{kills} kills in this lane");
+        assert!(kills > 1, "a worker takes longer than this from its start to its end");
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
+use sha2::{Digest as _, Sha256};
+use worker::checkpoint::Checkpoint;
 use worker::report::Entry;
 
 use crate::harness::{Original, Stage, days, or_skip};
@@ -34,6 +36,32 @@ fn ours_finishes_what_the_original_began() {
     assert_eq!(stage.redis.keys(), [""; 0]);
     let metadata = stage.checkpoint("2018-04-02").metadata.unwrap();
     assert_eq!(metadata.parent.unwrap().file, "model_cpt_2018-04-03.pkl", "the original's checkpoint is the parent");
+}
+
+/// The checkpoint that real scikit-learn pickled, as the original does, and a report that names it, are a lineage to go
+/// on from.
+#[test]
+fn ours_goes_on_from_a_checkpoint_that_real_scikit_learn_wrote() {
+    const ORIGINAL: &[u8] = include_bytes!("../fixtures/original.pkl");
+    let stage = or_skip!(Stage::new());
+    let original = Original::new(&stage);
+    let (dataset, checkpoint) = ("2018-04-04.pkl".to_owned(), "model_cpt_2018-04-04.pkl".to_owned());
+    std::fs::write(stage.path("output").join(&checkpoint), ORIGINAL).unwrap();
+    let generated_on = "2022-02-09 14:19:42.303619".into();
+    original.append(&Entry { generated_on, dataset, checkpoint, training_accuracy: 0.5, testing_accuracy: 0.5 });
+    stage.push(&[&days()[2]]);
+    stage.run().assert_code(0);
+
+    let Checkpoint { model, metadata } = stage.checkpoint("2018-04-03");
+    let metadata = metadata.unwrap();
+    let digest: String = Sha256::digest(ORIGINAL).iter().map(|byte| format!("{byte:02x}")).collect();
+    let parent = metadata.parent.unwrap();
+    assert_eq!((parent.file.as_str(), parent.sha256), ("model_cpt_2018-04-04.pkl", digest));
+    assert_eq!(metadata.depth, 2);
+    // scikit-learn counts the rows that a classifier has seen; the original's four days have 38348.
+    assert_eq!(model.t, 38349.0 + metadata.training.rows as f64);
+    assert_eq!(stage.output()["model_cpt_2018-04-04.pkl"], ORIGINAL, "the original's own file is left as it is");
+    assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-03.pkl"]);
 }
 
 #[test]

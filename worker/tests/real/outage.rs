@@ -145,6 +145,9 @@ fn a_redis_that_is_loading_is_waited_for() {
     stage.redis.rewrite();
     stage.redis.kill();
     or_skip!(stage.redis.start_slowly());
+    let impatient = stage.start_with("WORKER_REDIS_RETRY_S", "0").wait();
+    impatient.assert_code(4);
+    assert!(impatient.text().contains(" is loading its data, and did so for 0 s\n"), "{}", impatient.text());
     let worker = stage.start();
     worker
         .note(&format!("Redis at `127.0.0.1:{}` is loading its data; trying again for up to 30 s", stage.redis.port()));

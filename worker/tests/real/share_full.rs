@@ -2,9 +2,9 @@
 //! had always been room.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use crate::harness::{Stage, or_skip};
+use crate::harness::{Stage, or_skip, unshare};
 
 /// Mounts a small file system over `output`, and then runs the worker there whenever it is told to.
 const SCRIPT: &str = r#"
@@ -26,17 +26,17 @@ struct Namespace {
 }
 
 impl Namespace {
-    fn new(stage: &Stage, size: &str) -> Option<Self> {
+    fn new(stage: &Stage, size: &str) -> Result<Self, String> {
         std::fs::create_dir(stage.path("output")).unwrap();
-        let mut command = Command::new("unshare");
-        command.args(["-Urm", "sh", "-c", SCRIPT, "sh", size]);
+        let mut command = unshare("m")?;
+        command.args(["sh", "-c", SCRIPT, "sh", size]);
         for (name, value) in stage.command().get_envs() {
             command.env(name, value.unwrap());
         }
         command.env("WORKER", env!("CARGO_BIN_EXE_worker")).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut shell = command.stderr(Stdio::null()).spawn().ok()?;
+        let mut shell = command.stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
         let output = BufReader::new(shell.stdout.take().unwrap());
-        Some(Self { shell, output })
+        Ok(Self { shell, output })
     }
 
     /// Runs a worker with so much room, and returns its exit code; `None` where nothing can be mounted here.
@@ -66,9 +66,7 @@ fn a_full_share_costs_nothing_but_time() {
     for pages in 1..=5 {
         let size = format!("{}k", 4 * pages);
         let stage = or_skip!(Stage::filled());
-        let Some(mut namespace) = Namespace::new(&stage, &size) else {
-            return eprintln!("skipped: there is no `unshare` here");
-        };
+        let mut namespace = or_skip!(Namespace::new(&stage, &size));
         let Some(code) = namespace.run(&size) else {
             return eprintln!("skipped: no file system can be mounted here, not even in a namespace");
         };

@@ -40,6 +40,11 @@ impl Promise {
         Self { bound: format!(">= {floor}{unit}"), seen, kept: seen.map(|seen| seen >= floor) }
     }
 
+    /// Nothing was promised of `seen`; it is there for comparison.
+    pub fn none(unit: &str, seen: Option<f64>) -> Self {
+        Self { bound: format!("nothing ({unit})"), seen, kept: None }
+    }
+
     /// `seen` must be at most `ceiling`.
     pub fn at_most(ceiling: f64, unit: &str, seen: Option<f64>) -> Self {
         Self { bound: format!("<= {ceiling}{unit}"), seen, kept: seen.map(|seen| seen <= ceiling) }
