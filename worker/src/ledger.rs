@@ -3,12 +3,11 @@
 //! The original appends to the same file without asking anybody. What it appends between our reading and our renaming
 //! lands in the file that we replace; so that file stays open, and what has come to it since goes into the next one.
 
-use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use crate::note;
 use crate::report::{Entry, Report, ReportError};
-use crate::share::{Draft, Output, ShareError};
+use crate::share::{Draft, Output, ShareError, Watched};
 
 /// The report's file name.
 pub const REPORT: &str = "report.txt";
@@ -30,7 +29,7 @@ pub enum LedgerError {
 pub struct Ledger {
     /// What it said.
     pub report: Report,
-    file: File,
+    file: Watched,
     /// How much of the file the report is; what comes behind was not there yet, or was not whole.
     whole_bytes: u64,
 }
@@ -50,9 +49,10 @@ impl Ledger {
     /// # Errors
     /// When it cannot be read, or is no report.
     pub fn open(output: &Output) -> Result<Self, LedgerError> {
-        let mut file = output.open_or_begin(REPORT)?;
+        let mut file = output.watch(REPORT)?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|source| output.error("read", REPORT, source))?;
+        let read = file.file().map_or(Ok(0), |file| file.read_to_end(&mut bytes));
+        read.map_err(|source| output.error("read", REPORT, source))?;
         let (report, whole) = parse(&String::from_utf8_lossy(&bytes))?;
         if whole < bytes.len() {
             note!("the report ends in a torn entry of {} bytes, which is left out", bytes.len() - whole);
@@ -67,12 +67,13 @@ impl Ledger {
     }
 
     fn read_late(&mut self) -> io::Result<Vec<Entry>> {
-        if self.file.metadata()?.len() <= self.whole_bytes {
+        let Some(file) = self.file.file() else { return Ok(Vec::new()) };
+        if file.metadata()?.len() <= self.whole_bytes {
             return Ok(Vec::new());
         }
-        self.file.seek(SeekFrom::Start(self.whole_bytes))?;
+        file.seek(SeekFrom::Start(self.whole_bytes))?;
         let mut text = Vec::new();
-        self.file.read_to_end(&mut text)?;
+        file.read_to_end(&mut text)?;
         // Not whole yet, or never: what is being written now is looked at again, what was torn stays torn.
         let Ok((report, whole)) = parse(&String::from_utf8_lossy(&text)) else { return Ok(Vec::new()) };
         self.whole_bytes += whole as u64;
@@ -80,6 +81,11 @@ impl Ledger {
             note!("`{}` was reported while the report was replaced; its entry goes into the new one", entry.dataset);
         }
         Ok(report.entries)
+    }
+
+    /// The report has been replaced by another one: from here on it is watched only where that leaves no trace.
+    pub fn settle(&mut self) {
+        self.file.settle();
     }
 
     /// Puts an entry at the end, instead of the one that the dataset may have already.
@@ -147,7 +153,9 @@ mod tests {
     #[test]
     fn a_dataset_has_one_entry_and_it_is_the_latest() {
         let report = Report::parse(&text(&["a.pkl", "b.pkl", "c.pkl"])).unwrap();
-        let mut ledger = Ledger { report, file: tempfile::tempfile().unwrap(), whole_bytes: 0 };
+        let dir = tempfile::tempdir().unwrap();
+        let output = crate::share::Share::open(dir.path()).unwrap().output("one").unwrap();
+        let mut ledger = Ledger { report, ..Ledger::open(&output).unwrap() };
         ledger.put(Entry { training_accuracy: 0.75, ..entry("b.pkl") });
         let datasets: Vec<&str> = ledger.report.entries.iter().map(|entry| entry.dataset.as_str()).collect();
         assert_eq!(datasets, ["a.pkl", "c.pkl", "b.pkl"]);

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 mod publish;
 
-pub use publish::{Draft, Output};
+pub use publish::{Draft, Output, Watched};
 
 /// A dataset beyond this is no day of transactions, but would cost the worker its memory.
 const LARGEST_FILE_BYTES: u64 = 4 << 30;

@@ -1,6 +1,6 @@
 //! What `docker inspect` says of a container, as far as the lab wants to know it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -21,7 +21,9 @@ pub struct Container {
     pub error: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its address on each network where it has one.
+    /// The networks that it is on, or will be when it runs.
+    pub networks: BTreeSet<String>,
+    /// Its address on each network where it has one: while it runs.
     pub addresses: BTreeMap<String, IpAddr>,
     /// For each of its ports that 127.0.0.1 forwards: of the container, of this machine.
     pub ports: BTreeMap<u16, u16>,
@@ -39,9 +41,10 @@ impl Container {
 /// The one container in what `docker container inspect NAME` prints.
 pub(super) fn parse(json: &[u8]) -> serde_json::Result<Container> {
     let [one]: [Inspected; 1] = serde_json::from_slice(json)?;
-    let networks = one.network_settings;
-    let addresses = networks.networks.into_iter().filter_map(|(name, network)| Some((name, network.address()?)));
-    let forwarded = networks.ports.into_iter().filter_map(|(port, hosts)| {
+    let settings = one.network_settings;
+    let networks = settings.networks.keys().cloned().collect();
+    let addresses = settings.networks.into_iter().filter_map(|(name, network)| Some((name, network.address()?)));
+    let forwarded = settings.ports.into_iter().filter_map(|(port, hosts)| {
         let (number, _protocol) = port.split_once('/')?;
         let host = hosts.unwrap_or_default().into_iter().next()?;
         Some((number.parse().ok()?, host.host_port.parse().ok()?))
@@ -53,6 +56,7 @@ pub(super) fn parse(json: &[u8]) -> serde_json::Result<Container> {
         exit_code: one.state.exit_code,
         error: one.state.error,
         labels: one.config.labels.unwrap_or_default(),
+        networks,
         addresses: addresses.collect(),
         ports: forwarded.collect(),
         binds: one.mounts.into_iter().filter(|mount| mount.kind == "bind").map(Mount::pair).collect(),

@@ -170,6 +170,7 @@ fn a_container_is_read() {
     let container = inspect::parse(json.as_bytes()).unwrap();
     assert!(container.is_running());
     assert_eq!(container.labels["batch-ml-lab"], "x");
+    assert_eq!(container.networks.iter().collect::<Vec<_>>(), ["kind", "off"]);
     assert_eq!(container.addresses.into_iter().collect::<Vec<_>>(), [("kind".into(), [172, 18, 0, 2].into())]);
     assert_eq!(container.ports.into_iter().collect::<Vec<_>>(), [(2049, 32768)]);
     assert_eq!(container.binds.into_iter().collect::<Vec<_>>(), [("/there".into(), "/here".into())]);

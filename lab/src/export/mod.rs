@@ -99,16 +99,23 @@ impl Export {
         &self.container
     }
 
-    /// Starts it unless it is up as asked for, and waits until it is healthy. What an earlier start has left, half-made
-    /// or made otherwise, is replaced; the data stay.
+    /// Starts it unless it is up as asked for, and waits until it is healthy. One that has ended is started again, so
+    /// that its clients can go on; one that was made otherwise is replaced. The data stay.
     ///
     /// # Errors
     /// When it ends, or is not healthy in time; the error says what was last seen.
     pub fn start(&self, start: &Start<'_>) -> Result<Healthy> {
         fs::create_dir_all(start.data).map_err(ExportError::Data)?;
-        if !self.is_as_asked(start)? {
-            self.docker.remove(&self.container)?;
-            self.run(start)?;
+        match self.inspect()? {
+            Some(found) if self.is_as_asked(&found, start)? => {
+                if !found.is_running() {
+                    self.docker.start(&self.container)?;
+                }
+            }
+            _ => {
+                self.docker.remove(&self.container)?;
+                self.run(start)?;
+            }
         }
         let remedy = format!("docker logs {} shows what it does", self.container);
         let poll = Duration::from_millis(50);
@@ -181,12 +188,11 @@ impl Export {
         Ok(())
     }
 
-    /// It runs this image, on this network, over this directory.
-    fn is_as_asked(&self, start: &Start<'_>) -> Result<bool> {
-        let Some(found) = self.inspect()?.filter(Container::is_running) else { return Ok(false) };
+    /// It is of this image, on this network, over this directory.
+    fn is_as_asked(&self, found: &Container, start: &Start<'_>) -> Result<bool> {
         let same_image = self.docker.image_id(start.image)?.as_ref() == Some(&found.image_id);
         let data = found.binds.get(DATA);
-        Ok(same_image && found.addresses.contains_key(start.network) && data.is_some_and(|data| data == start.data))
+        Ok(same_image && found.networks.contains(start.network) && data.is_some_and(|data| data == start.data))
     }
 
     /// One look: its container, then its health. A container that has ended is an error at once.

@@ -25,8 +25,11 @@ const PT_INTERP: u32 = 3;
 /// `e_machine` and what OCI calls it.
 const MACHINES: [(u16, Arch); 2] = [(62, Arch::Amd64), (183, Arch::ARM64)];
 
-/// The architecture of a static program.
-pub(super) fn static_architecture(file: &[u8]) -> Result<Arch, ElfError> {
+/// The architecture of a static program, given its file.
+///
+/// # Errors
+/// When it is no program for Linux, or needs a loader.
+pub fn static_architecture(file: &[u8]) -> Result<Arch, ElfError> {
     // Magic number, 64 bits, little-endian.
     if !file.starts_with(b"\x7fELF\x02\x01") {
         return Err(ElfError::NotAProgram);

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::failure::{Exit, Explain};
 
-pub use elf::ElfError;
+pub use elf::{ElfError, static_architecture};
 
 /// The image's name, without its tag.
 pub const REPOSITORY: &str = "localhost/batch-ml-lab/worker";
@@ -66,8 +66,7 @@ pub enum ImageError {
 /// When the file cannot be read, is no program for Linux, or needs libraries that the image would not have.
 pub fn assemble(binary: &Path) -> Result<WorkerImage, ImageError> {
     let program = fs::read(binary).map_err(ImageError::Read)?;
-    let architecture =
-        elf::static_architecture(&program).map_err(|why| ImageError::Program { path: binary.into(), why })?;
+    let architecture = static_architecture(&program).map_err(|why| ImageError::Program { path: binary.into(), why })?;
     Ok(pack(&program, architecture)?)
 }
 

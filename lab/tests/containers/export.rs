@@ -50,8 +50,8 @@ impl Drop for Stand<'_> {
     }
 }
 
-/// The export's whole life: up and healthy, up again at once and the same, found when it was killed and replaced, gone
-/// when stopped; its data outlive it.
+/// The export's whole life: up and healthy, up again at once and the same, found when it was killed and started again,
+/// replaced when it is asked for otherwise, gone when stopped; its data outlive it.
 #[test]
 fn the_export_stands_falls_and_stands_again() {
     let docker = or_skip!(engine());
@@ -73,7 +73,14 @@ fn the_export_stands_falls_and_stands_again() {
     let ended = stand.check().unwrap_err();
     assert!(ended.cause == "export-ended" && ended.error.contains("exit code 137"), "{ended}");
     stand.start().unwrap();
-    assert_ne!(first, id());
+    assert_eq!(first, id(), "its clients find the server that they know");
+    assert_eq!(std::fs::read_to_string(data.join("file")).unwrap(), "stays");
+
+    let elsewhere = stand.dir.path().join("elsewhere");
+    let start = Start { image: &stand.image, network: &stand.network.name, data: &elsewhere, label: LABEL };
+    export.start(&start).unwrap();
+    assert_ne!(first, id(), "another directory needs another container");
+    stand.start().unwrap();
     assert_eq!(std::fs::read_to_string(data.join("file")).unwrap(), "stays");
 
     export.clear().unwrap();

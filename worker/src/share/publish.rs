@@ -4,13 +4,18 @@
 //! fsynced. Whoever begins a draft first removes the drafts that others have of the same target. So a worker that was
 //! frozen between its last look at its claim and the rename finds its draft gone when it wakes, and the rename fails:
 //! it cannot overwrite what its successor has published since.
+//!
+//! On NFS no file is open under a name that is replaced or removed: the client would first rename it to `.nfs…`, and a
+//! node that vanishes between the two renames would leave no file of the name at all.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, fsync, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, NFS_SUPER_MAGIC, OFlags, fstat, fstatfs, fsync, linkat, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::ShareError;
@@ -18,6 +23,8 @@ use crate::kill::kill_point;
 
 /// What a session's name and the marks of a draft add to the name of its target, in bytes.
 const DRAFT_BYTES: usize = ".".len() + ".".len() + 36 + ".tmp".len();
+/// What the session in the second name of a watched file ends with.
+const WATCHED: &str = "-watched";
 /// The longest name that file systems take.
 const NAME_BYTES: usize = 255;
 
@@ -27,13 +34,23 @@ pub struct Output {
     directory: OwnedFd,
     path: PathBuf,
     session: String,
+    /// The directory is on NFS, where a file that is open keeps a name.
+    pub(super) is_nfs: bool,
+}
+
+/// A published file that is open, so that what comes to it after it was replaced can be seen.
+#[derive(Debug)]
+pub struct Watched {
+    file: Option<File>,
+    /// On NFS, the name that it has for us alone, and the directory that it is in.
+    name: Option<(OwnedFd, String)>,
 }
 
 /// A file that is not published yet. Dropped, it vanishes.
 #[derive(Debug)]
 pub struct Draft<'a> {
     output: &'a Output,
-    file: File,
+    file: Option<File>,
     target: &'a str,
     name: String,
     is_published: bool,
@@ -41,7 +58,8 @@ pub struct Draft<'a> {
 
 impl Output {
     pub(super) fn new(directory: OwnedFd, path: PathBuf, session: &str) -> Self {
-        Self { directory, path, session: session.into() }
+        let is_nfs = fstatfs(&directory).is_ok_and(|status| status.f_type == NFS_SUPER_MAGIC);
+        Self { directory, path, session: session.into(), is_nfs }
     }
 
     /// Whether a file of this name can be published.
@@ -70,8 +88,26 @@ impl Output {
     ///
     /// # Errors
     /// When it is there and is no file, or when none can be made.
-    pub fn open_or_begin(&self, name: &str) -> Result<File, ShareError> {
-        self.open(name, OFlags::RDWR | OFlags::CREATE).map_err(|errno| self.failed("open", name, errno))
+    pub fn watch(&self, name: &str) -> Result<Watched, ShareError> {
+        let failed = |errno| self.failed("open", name, errno);
+        let begin = || self.open(name, OFlags::RDWR | OFlags::CREATE);
+        if !self.is_nfs {
+            return Ok(Watched { file: Some(begin().map_err(failed)?), name: None });
+        }
+        let directory = self.directory.try_clone().map_err(|source| self.error("open", name, source))?;
+        let second = self.draft_name(name, WATCHED);
+        let link = || linkat(&directory, name, &directory, &second, AtFlags::empty());
+        let linked = match link() {
+            Err(Errno::NOENT) => begin().map(drop).and_then(|()| link()),
+            // A server that was started again in between may be asked twice.
+            Err(Errno::EXIST) => unlinkat(&directory, &second, AtFlags::empty()).and_then(|()| link()),
+            result => result,
+        };
+        linked.map_err(failed)?;
+        // From here on the name vanishes with it, whatever happens.
+        let mut watched = Watched { file: None, name: Some((directory, second.clone())) };
+        watched.file = Some(self.open(&second, OFlags::RDONLY).map_err(failed)?);
+        Ok(watched)
     }
 
     fn open(&self, name: &str, flags: OFlags) -> rustix::io::Result<File> {
@@ -94,11 +130,11 @@ impl Output {
     /// # Errors
     /// When the directory cannot be written to.
     pub fn draft<'a>(&'a self, target: &'a str) -> Result<Draft<'a>, ShareError> {
-        let name = format!(".{target}.{}.tmp", self.session);
+        let name = self.draft_name(target, "");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.directory, &name, flags, Mode::from_raw_mode(0o666));
         let file = file.map_err(|errno| self.failed("write", target, errno))?.into();
-        let draft = Draft { output: self, file, target, name, is_published: false };
+        let draft = Draft { output: self, file: Some(file), target, name, is_published: false };
         // After the draft's own creation, which makes a client of a network file system look at the directory anew.
         self.remove_drafts(|other, session| other == target && session != self.session)?;
         Ok(draft)
@@ -117,7 +153,11 @@ impl Output {
     /// # Errors
     /// When the directory cannot be read or written to.
     pub fn remove_own_drafts(&self) -> Result<(), ShareError> {
-        self.remove_drafts(|_, session| session == self.session)
+        self.remove_drafts(|_, session| session.trim_end_matches(WATCHED) == self.session)
+    }
+
+    fn draft_name(&self, target: &str, mark: &str) -> String {
+        format!(".{target}.{}{mark}.tmp", self.session)
     }
 
     /// Removes the drafts whose target and session are of concern.
@@ -148,7 +188,8 @@ impl Draft<'_> {
     /// # Errors
     /// When it does not fit, say.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ShareError> {
-        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
         written.map_err(|source| self.output.error("write", self.target, source))
     }
 
@@ -173,9 +214,32 @@ impl Draft<'_> {
     }
 }
 
+impl Watched {
+    /// The file, as long as it is watched.
+    pub fn file(&mut self) -> Option<&mut File> {
+        self.file.as_mut()
+    }
+
+    /// Ends the watch where it costs a name that others would see; elsewhere it goes on.
+    pub fn settle(&mut self) {
+        if let Some((directory, name)) = self.name.take() {
+            self.file = None;
+            // If this fails, the next one who drafts the file does it.
+            let _ = unlinkat(directory, name, AtFlags::empty());
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
         if !self.is_published {
+            self.file = None;
             // If even this fails, the next one who drafts the target does it.
             let _ = unlinkat(&self.output.directory, &self.name, AtFlags::empty());
         }

@@ -1,5 +1,6 @@
 //! Paths that stay on the share and paths that do not, and files that appear whole.
 
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
 use super::*;
@@ -106,6 +107,38 @@ fn a_draft_ends_the_drafts_that_others_have_of_the_same_file() {
     assert_eq!(two.read("file").unwrap().unwrap(), b"in time");
     assert!(other_file.publish().unwrap(), "a draft of another file goes on");
     assert_eq!(names(&directory.path().join("output")), ["file", "file.pkl"]);
+}
+
+#[test]
+fn what_is_watched_on_nfs_is_not_open_under_a_name_that_is_replaced() {
+    let (directory, share) = share();
+    let path = directory.path().join("output");
+    let (mut one, two) = (share.output("one").unwrap(), share.output("two").unwrap());
+    one.is_nfs = true;
+    // There is none yet, and there is one with something of an earlier try beside it.
+    for _ in 0..2 {
+        let mut watched = one.watch("file").unwrap();
+        assert_eq!(names(&path), [".file.one-watched.tmp", "file"]);
+        let added = std::fs::OpenOptions::new().append(true).open(path.join("file")).unwrap();
+        let mut draft = two.draft("file").unwrap();
+        draft.write(b"other").unwrap();
+        assert!(draft.publish().unwrap());
+        (&added).write_all(b"late").unwrap();
+        let mut bytes = Vec::new();
+        watched.file().unwrap().read_to_end(&mut bytes).unwrap();
+        assert!(bytes.ends_with(b"late"), "what comes to the replaced file is seen");
+        watched.settle();
+        assert!(watched.file().is_none());
+        assert_eq!(names(&path), ["file"]);
+        std::fs::write(path.join(".file.one-watched.tmp"), "").unwrap();
+    }
+    // One who died over it leaves the name to whoever drafts the file next.
+    std::mem::forget(one.watch("file").unwrap());
+    drop(two.draft("file").unwrap());
+    assert_eq!(names(&path), ["file"]);
+    std::mem::forget(one.watch("file").unwrap());
+    one.remove_own_drafts().unwrap();
+    assert_eq!(names(&path), ["file"]);
 }
 
 #[test]

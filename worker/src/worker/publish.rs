@@ -106,6 +106,7 @@ impl Worker<'_> {
             self.replaced = Some(ledger);
             self.late.clear();
             self.collect_late_entries();
+            self.replaced.as_mut().map(Ledger::settle);
             if self.late.is_empty() {
                 self.queue.unlock_report()?;
                 kill_point("report-unlocked");
