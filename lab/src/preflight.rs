@@ -115,7 +115,7 @@ pub fn insist(needs: &Needs<'_>, console: &Console) -> Result<(Found, String)> {
         return Ok((found.ok_or_else(fault)?, told));
     };
     wrong.iter().for_each(|failure| console.failure(failure));
-    Err(last.with_exit(Exit::Preflight))
+    Err(if last.is_interruption() { last } else { last.with_exit(Exit::Preflight) })
 }
 
 fn describe<T>(found: &Result<T>, words: impl Fn(&T) -> String) -> Result<String> {

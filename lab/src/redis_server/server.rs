@@ -1,7 +1,7 @@
 //! The Redis server of one lab: a process of its own that outlives the lab, on loopback, with an append-only file.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -56,7 +56,7 @@ impl Start<'_> {
         let mut tries = 0;
         loop {
             let port = match self.port {
-                Some(port) => port,
+                Some(port) => check_free(port)?,
                 None => free_port()?,
             };
             let outcome = self.go_on(port, &note);
@@ -200,6 +200,17 @@ impl Server {
 fn free_port() -> Result<u16, Failure> {
     let port = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr();
     Ok(port().map_err(RedisError::from)?.port())
+}
+
+/// The port, unless somebody listens there. Whoever takes it after this look is found by the server's own word.
+fn check_free(port: u16) -> Result<u16, RedisError> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Err(RedisError::PortTaken { port, by: listener_on(port) })
+        }
+        // What else is wrong with it, the server says better.
+        _ => Ok(port),
+    }
 }
 
 /// What a log holds from `start` on, as far as its last 64 KiB.
