@@ -1,6 +1,7 @@
 //! What a person reads at the end of a run that does not go well: the exit code tells the flow's fault from the verdict's.
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::harness::{Place, or_skip};
 use crate::said;
@@ -115,6 +116,14 @@ fn the_page_about_records_names_every_file() {
         let evidence = place.evidence(file);
         for key in evidence.as_object().expect("an object").keys() {
             assert!(page.contains(&format!("`{key}`")), "`{key}` of `{file}` is not described");
+        }
+    }
+    for file in ["steps.jsonl", "events.jsonl"] {
+        let text = std::fs::read_to_string(record.join(file)).expect("a file of the record");
+        let line: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+        for key in line.as_object().expect("an object").keys() {
+            let row = page.lines().find(|row| row.starts_with(&format!("| `{file}`"))).expect("a row");
+            assert!(row.contains(&format!("`{key}`")), "`{key}` of `{file}` is not described");
         }
     }
 }

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How long anything may take that should take milliseconds.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// The rule of the house for a test that cannot run here: say so, and why.
 macro_rules! or_skip {
@@ -289,7 +289,7 @@ impl Said {
     }
 }
 
-/// Looks until it is so, a minute at most; says whether it is.
+/// Looks until it is so, half a minute at most; says whether it is.
 pub fn wait_until(mut look: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while !look() {

@@ -31,8 +31,10 @@ fn one_signal_stops_a_run_in_order() {
 #[test]
 fn a_second_ctrl_c_leaves_at_once() {
     let place = or_skip!(Place::new());
-    let mut running = place.start(place.e2e(&["--worker-cmd", "trap '' TERM; while :; do sleep 0.1; done"]));
+    let worker = "trap '' TERM; echo deaf; while :; do sleep 0.1; done";
+    let mut running = place.start(place.e2e(&["--worker-cmd", worker]));
     running.wait_for("Job `workload` started");
+    assert!(wait_until(|| place.run(&["logs"]).out == "deaf\n"));
     running.signal(Signal::INT);
     running.wait_for("Stopping in order (Ctrl-C); once more leaves at once");
     running.signal(Signal::INT);

@@ -115,6 +115,7 @@ fn a_port_that_is_taken_is_told_with_its_owner() {
     let said = place.run(&["up", "--redis-port", &port]);
     said.assert_code(4);
     assert!(said.err.contains(&format!("by pid {} (", std::process::id())), "{}", said.err);
+    assert!(said.seconds < 5.0, "a look at the port takes no {} s", said.seconds);
     said::compare("port-taken", &place, &said);
     drop(listener);
     place.run(&["up", "--redis-port", &port]).assert_code(0);
