@@ -76,7 +76,9 @@ impl Start<'_> {
         let mut child = self.spawn(port)?;
         // It lives: we have not waited for it, so its number is not anybody else's.
         let died = |how: String| self.died(port, how, &log, log_start);
-        let process = Identity::of(child.id()).ok_or_else(|| died("it ended at once".into()))?;
+        let Some(process) = Identity::of(child.id()) else {
+            return Err(died(child.wait().map_err(RedisError::from)?.to_string()).into());
+        };
         state.process = Some(process.clone());
         note(&state)?;
         let remedy = "`cargo xtask lab logs --redis` shows what it does";
