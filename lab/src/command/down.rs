@@ -26,8 +26,9 @@ pub fn run(arguments: &cli::Down, console: &Console) -> Result<Exit> {
 /// When somebody else has it, or something stays.
 pub fn take_down(lab: &LabDir, patience: cli::Patience, console: &Console) -> Result<String> {
     if !lab.path().exists() {
-        // Its directory may have been removed by hand.
+        // Its directory may have been removed by hand, or a `down` been killed with the last directory in its hands.
         let swept = lab.marker().sweep(None);
+        lab.remove_empty();
         let left = if swept > 0 { format!("; {} removed", plural(swept, "process")) } else { String::new() };
         return Ok(format!("lab `{}` is not up{left}", lab.name()));
     }

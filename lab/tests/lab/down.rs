@@ -39,6 +39,10 @@ fn down_of_nothing_is_no_error() {
     said.assert_code(0);
     assert!(said.err.contains("lab `default` is not up"), "{}", said.err);
     assert!(!place.path("state").exists());
+    // What a `down` leaves that was killed with the last directory in its hands.
+    std::fs::create_dir_all(place.path("state/batch-ml-lab")).expect("a directory");
+    place.run(&["down"]).assert_code(0);
+    place.assert_nothing_is_left("after another down");
 }
 
 /// A lab whose directory was removed by hand is still found by the mark that its server carries.

@@ -68,8 +68,8 @@ fn a_worker_that_does_nothing_is_found_by_the_judges() {
 #[test]
 fn redis_gone_in_the_middle_is_the_flows_fault() {
     let place = or_skip!(Place::new());
-    let mut running = place.start(place.e2e(&["--worker-cmd", "exec sleep 300"]));
-    running.wait_for("Job `workload` started");
+    let running = place.start(place.e2e(&["--worker-cmd", "echo here >&2; exec sleep 300"]));
+    place.wait_for_worker("here");
     let pid = place.status("default")["redis"]["pid"].as_i64().expect("a pid");
     let pid = rustix::process::Pid::from_raw(pid as i32).expect("a pid");
     rustix::process::kill_process(pid, Signal::KILL).expect("a server that runs");

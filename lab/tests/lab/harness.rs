@@ -136,6 +136,11 @@ impl Place {
         serde_json::from_str(&said.out).expect("a JSON line")
     }
 
+    /// Waits until the worker has said this on standard error.
+    pub fn wait_for_worker(&self, text: &str) {
+        assert!(wait_until(|| self.run(&["logs", "--stderr"]).out.contains(text)), "the worker has not said `{text}`");
+    }
+
     /// A connection to a lab's Redis.
     pub fn redis(&self, name: &str) -> redis::Connection {
         let port = self.status(name)["redis"]["port"].as_u64().expect("a port");

@@ -1,5 +1,7 @@
 //! Ctrl-C and SIGTERM, once and twice, in each part of a run.
 
+use std::time::{Duration, Instant};
+
 use rustix::process::Signal;
 
 use crate::harness::{Place, or_skip, wait_until};
@@ -11,8 +13,8 @@ use crate::said;
 fn one_signal_stops_a_run_in_order() {
     for (signal, code, name) in [(Signal::INT, 130, "ctrl-c"), (Signal::TERM, 143, "sigterm")] {
         let place = or_skip!(Place::new());
-        let mut running = place.start(place.e2e(&["--worker-cmd", "exec sleep 300"]));
-        running.wait_for("Job `workload` started");
+        let running = place.start(place.e2e(&["--worker-cmd", "echo here >&2; exec sleep 300"]));
+        place.wait_for_worker("here");
         running.signal(signal);
         let said = running.wait();
         said.assert_code(code);
@@ -27,14 +29,42 @@ fn one_signal_stops_a_run_in_order() {
     }
 }
 
+/// What the lab starts has no signal blocked: neither the server nor the worker.
+#[test]
+fn what_is_started_hears_every_signal() {
+    let place = or_skip!(Place::new());
+    let running = place.start(place.e2e(&["--worker-cmd", "grep SigBlk /proc/self/status >&2; exec sleep 300"]));
+    place.wait_for_worker("SigBlk:\t0000000000000000");
+    let pid = place.status("default")["redis"]["pid"].as_i64().expect("a pid");
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a server that runs");
+    assert!(status.contains("SigBlk:\t0000000000000000"), "{status}");
+    running.signal(Signal::INT);
+    running.wait().assert_code(130);
+}
+
+/// However often it is tried, and whatever the lab is about: the exit code is the signal's.
+#[test]
+fn a_signal_at_any_instant_is_never_taken_for_a_fault() {
+    let place = or_skip!(Place::new());
+    for number in 0..20 {
+        let mut running = place.start(place.e2e(&["--worker-cmd", "exec sleep 300"]));
+        running.wait_for("Service ");
+        let instant = Instant::now();
+        while instant.elapsed() < Duration::from_micros(number * 700) {
+            std::hint::spin_loop();
+        }
+        running.signal(Signal::TERM);
+        running.wait().assert_code(143);
+    }
+}
+
 /// A second Ctrl-C does not wait for a worker that will not stop: the lab leaves at once and takes the worker with it.
 #[test]
 fn a_second_ctrl_c_leaves_at_once() {
     let place = or_skip!(Place::new());
-    let worker = "trap '' TERM; echo deaf; while :; do sleep 0.1; done";
+    let worker = "trap '' TERM; echo deaf >&2; while :; do sleep 0.1; done";
     let mut running = place.start(place.e2e(&["--worker-cmd", worker]));
-    running.wait_for("Job `workload` started");
-    assert!(wait_until(|| place.run(&["logs"]).out == "deaf\n"));
+    place.wait_for_worker("deaf");
     running.signal(Signal::INT);
     running.wait_for("Stopping in order (Ctrl-C); once more leaves at once");
     running.signal(Signal::INT);
