@@ -146,7 +146,8 @@ fn writable(what: &'static str, path: &Path, variable: &'static str) -> Result<S
     if !there.is_dir() {
         return Err(refused(std::io::Error::from(std::io::ErrorKind::NotADirectory)).into());
     }
-    tempfile::NamedTempFile::new_in(there).and_then(tempfile::NamedTempFile::close).map_err(refused)?;
+    // A file without a name: even a kill leaves nothing of it.
+    tempfile::tempfile_in(there).map_err(refused)?;
     let free = free_bytes(there).map_err(refused)?;
     if free < FREE_BYTES_MIN {
         let (free_bytes, needed_bytes) = (free, FREE_BYTES_MIN);
