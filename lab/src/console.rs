@@ -69,14 +69,14 @@ impl Console {
     /// `        Verb text`, on standard error, for a person.
     pub fn line(&self, tone: Tone, verb: &str, text: &str) {
         if self.form == Form::Human {
-            self.bars.suspend(|| eprintln!("{}", self.paint(tone, verb, text, self.colour)));
+            self.bars.suspend(|| say(&self.paint(tone, verb, text, self.colour)));
         }
     }
 
     /// The same on standard output: a result.
     pub fn result(&self, tone: Tone, verb: &str, text: &str) {
         if self.form != Form::Json {
-            println!("{}", self.paint(tone, verb, text, self.colour && std::io::stdout().is_terminal()));
+            self.raw(&(self.paint(tone, verb, text, self.colour && std::io::stdout().is_terminal()) + "\n"));
         }
     }
 
@@ -100,9 +100,9 @@ impl Console {
     pub fn failure(&self, failure: &Failure) {
         let Failure { error, remedy, .. } = failure;
         let (red, plain) = if self.colour { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-        eprintln!("{red}error{plain}: {error}");
+        say(&format!("{red}error{plain}: {error}"));
         if !remedy.is_empty() {
-            eprintln!("remedy: {remedy}");
+            say(&format!("remedy: {remedy}"));
         }
         self.json(&FailureLine::from(failure));
     }
@@ -148,6 +148,11 @@ impl Console {
         let text = text.replace('\n', "\n             ");
         if colour { format!("\x1b[{code}m{verb:>12}\x1b[0m {text}") } else { format!("{verb:>12} {text}") }
     }
+}
+
+/// A line on standard error. Whoever read it may have gone (`2>&1 | head`): that ends no run.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A progress bar that vanishes when it is dropped: the step's own line takes its place.

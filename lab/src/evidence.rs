@@ -99,13 +99,14 @@ impl Evidence {
     }
 }
 
-/// Every record in the directory, newest first, with its path.
+/// Every record in the directory, newest first by its own word: the names of two may share a second.
 pub fn newest_first(places: &Places) -> Vec<Record> {
     let entries = fs::read_dir(&places.runs).into_iter().flatten().flatten();
-    let mut dirs: Vec<_> = entries.map(|entry| entry.path()).collect();
-    // Their names begin with the time.
-    dirs.sort();
-    dirs.into_iter().rev().filter_map(|dir| Record::open(dir).ok()).collect()
+    let started = |record: Record| Some((record.summary().ok()?.started, record));
+    let records = entries.filter_map(|entry| started(Record::open(entry.path()).ok()?));
+    let mut records: Vec<_> = records.collect();
+    records.sort_by(|(one, _), (other, _)| other.cmp(one));
+    records.into_iter().map(|(_, record)| record).collect()
 }
 
 /// Says where the record is, and shows it to a machine, before anything else is done.

@@ -8,6 +8,7 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::console::say;
 use crate::failure::{Exit, Explain};
 
 /// The signal that asked us to stop; 0 while none has.
@@ -28,10 +29,10 @@ pub fn listen() -> std::io::Result<()> {
         for signal in signals.forever() {
             let signal = u8::try_from(signal).unwrap_or(u8::MAX);
             if ASKED.swap(signal, Ordering::SeqCst) != 0 {
-                eprintln!("\n     Leaving at once; what is still up: `cargo xtask lab status`");
+                say("\n     Leaving at once; what is still up: `cargo xtask lab status`");
                 std::process::exit(Exit::Signal(signal).code().into());
             }
-            eprintln!("\n    Stopping in order ({}); once more leaves at once", name(signal));
+            say(&format!("\n    Stopping in order ({}); once more leaves at once", name(signal)));
         }
     });
     Ok(())

@@ -27,12 +27,13 @@ pub fn run(arguments: &cli::Down, console: &Console) -> Result<Exit> {
 /// When somebody else has it, or something stays.
 pub fn take_down(lab: &LabDir, patience: cli::Patience, console: &Console) -> Result<String> {
     if !lab.path().exists() {
-        // Its directory may have been removed by hand.
+        // Its directory may have been removed by hand, or a `down` been killed with the last directory in its hands.
         let swept = lab.marker().sweep(None);
         let mut left: Vec<_> = (swept > 0).then(|| plural(swept, "process")).into_iter().collect();
         if let Some(docker) = docker_of(lab) {
             left.extend(kind::remove_from_docker(&docker, lab)?);
         }
+        lab.remove_empty();
         let left = if left.is_empty() { String::new() } else { format!("; {} removed", left.join(", ")) };
         return Ok(format!("lab `{}` is not up{left}", lab.name()));
     }

@@ -1,6 +1,5 @@
 //! Look at the log, and keep it: what the worker printed, what Redis wrote, and what the queue holds now.
 
-use super::error::FlowError;
 use super::{Context, Phase, Step};
 use crate::console::plural;
 use crate::failure::Result;
@@ -25,7 +24,7 @@ fn run(context: &mut Context<'_>) -> Result<String> {
         }
     }
     job.check_record()?;
-    let first = paths.first().ok_or(FlowError::OutOfOrder("a container"))?;
+    let Some(first) = paths.first() else { return Ok("none: no container was started".into()) };
     let more = if paths.len() > 1 { format!(" and {}", plural(paths.len() - 1, "more file")) } else { String::new() };
     Ok(format!("{} in {first}{more}", plural(lines, "line")))
 }

@@ -169,8 +169,11 @@ fn take(step: &Step, context: &mut Context<'_>) -> Result<()> {
     let record = context.run.as_ref().map(|run| run.record);
     let announced = Announced::start(step.name, step.verb, context.console, record);
     // Evidence is gathered and the lab taken down after Ctrl-C, too: that is what stopping in order means.
-    let go_on = if matches!(step.phase, Phase::Up | Phase::Run) { interrupt::check() } else { Ok(()) };
-    announced.finish(go_on.map_err(Failure::from).and_then(|()| (step.run)(context)))
+    let check = || if matches!(step.phase, Phase::Up | Phase::Run) { interrupt::check() } else { Ok(()) };
+    let outcome = check().map_err(Failure::from).and_then(|()| (step.run)(context));
+    // A signal cuts a read from Redis short, which looks like a Redis that is gone, and is not.
+    let outcome = outcome.or_else(|failure| check().map_err(Failure::from).and(Err(failure)));
+    announced.finish(outcome)
 }
 
 impl<'a> Context<'a> {

@@ -183,8 +183,7 @@ pub fn insist(needs: &Needs<'_>, console: &Console) -> Result<(Found, String)> {
         return Ok((found, told));
     };
     wrong.iter().for_each(|failure| console.failure(failure));
-    let exit = if last.is_interruption() { last.exit } else { Exit::Preflight };
-    Err(last.with_exit(exit))
+    Err(if last.is_interruption() { last } else { last.with_exit(Exit::Preflight) })
 }
 
 /// The worker that was asked for, if the target runs its kind.
@@ -226,7 +225,8 @@ fn writable(what: &'static str, path: &Path, variable: &'static str) -> Result<S
     if !there.is_dir() {
         return Err(refused(std::io::Error::from(std::io::ErrorKind::NotADirectory)).into());
     }
-    tempfile::NamedTempFile::new_in(there).and_then(tempfile::NamedTempFile::close).map_err(refused)?;
+    // A file without a name: even a kill leaves nothing of it.
+    tempfile::tempfile_in(there).map_err(refused)?;
     let free = free_bytes(there).map_err(refused)?;
     if free < FREE_BYTES_MIN {
         let (free_bytes, needed_bytes) = (free, FREE_BYTES_MIN);

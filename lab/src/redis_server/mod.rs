@@ -13,6 +13,7 @@ pub use server::{Server, Start};
 
 use crate::console::Console;
 use crate::failure::{Exit, Explain, Result};
+use crate::interrupt;
 use crate::state::RedisState;
 
 /// The programs that serve, in the order in which they are looked for.
@@ -128,7 +129,12 @@ pub fn find(named: Option<&Path>, cache: &Path, fetch: Fetch, console: &Console)
     if fetch == Fetch::Refused {
         return Err(RedisError::NotFetched.into());
     }
-    let path = apt::fetch(cache, console)?;
+    let fetched = apt::fetch(cache, console);
+    if fetched.is_err() {
+        // Ctrl-C reaches apt as well: that it ended is then no fault of its own.
+        interrupt::check()?;
+    }
+    let path = fetched?;
     Ok(examine(&path, "fetched into the cache")?)
 }
 

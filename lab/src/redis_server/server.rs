@@ -1,7 +1,7 @@
 //! The Redis server of one lab: a process of its own that outlives the lab, on loopback, with an append-only file.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -56,7 +56,7 @@ impl Start<'_> {
         let mut tries = 0;
         loop {
             let port = match self.port {
-                Some(port) => port,
+                Some(port) => check_free(port)?,
                 None => free_port()?,
             };
             let outcome = self.go_on(port, &note);
@@ -76,7 +76,9 @@ impl Start<'_> {
         let mut child = self.spawn(port)?;
         // It lives: we have not waited for it, so its number is not anybody else's.
         let died = |how: String| self.died(port, how, &log, log_start);
-        let process = Identity::of(child.id()).ok_or_else(|| died("it ended at once".into()))?;
+        let Some(process) = Identity::of(child.id()) else {
+            return Err(died(child.wait().map_err(RedisError::from)?.to_string()).into());
+        };
         state.process = Some(process.clone());
         note(&state)?;
         let remedy = "`cargo xtask lab logs --redis` shows what it does";
@@ -200,6 +202,17 @@ impl Server {
 fn free_port() -> Result<u16, Failure> {
     let port = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr();
     Ok(port().map_err(RedisError::from)?.port())
+}
+
+/// The port, unless somebody listens there. Whoever takes it after this look is found by the server's own word.
+fn check_free(port: u16) -> Result<u16, RedisError> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Err(RedisError::PortTaken { port, by: listener_on(port) })
+        }
+        // What else is wrong with it, the server says better.
+        _ => Ok(port),
+    }
 }
 
 /// What a log holds from `start` on, as far as its last 64 KiB.

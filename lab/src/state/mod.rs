@@ -236,6 +236,14 @@ impl LabDir {
         }
     }
 
+    /// Removes the lab's directory and the one of all labs, as far as they are empty.
+    pub fn remove_empty(&self) {
+        for dir in self.path.ancestors().take(2) {
+            // Somebody else's lab beside it, or a new one in its place, is a reason to leave it, not an error.
+            let _ = fs::remove_dir(dir);
+        }
+    }
+
     /// Removes the state file.
     ///
     /// # Errors

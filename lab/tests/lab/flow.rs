@@ -1,0 +1,129 @@
+//! What a person reads at the end of a run that does not go well: the exit code tells the flow's fault from the verdict's.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::harness::{Place, or_skip};
+use crate::said;
+
+/// Back-off and grace, of which nothing is tested here, take next to no time.
+const HASTE: [&str; 2] = ["--job-time-scale", "0.001"];
+
+/// A run with this worker ends with this code and these words, and leaves the lab up, as it says.
+#[track_caller]
+fn ends(place: &Place, code: i32, name: &str, arguments: &[&str]) {
+    let said = place.finish(place.e2e(&[&HASTE, arguments].concat()));
+    said.assert_code(code);
+    said::compare(name, place, &said);
+    place.assert_up("default", "a red run keeps its lab");
+}
+
+/// A worker that fails each time ends the Job at the backoffLimit, exit code 5, with its last words.
+#[test]
+fn a_worker_that_fails_ends_the_job() {
+    let place = or_skip!(Place::new());
+    ends(&place, 5, "worker-fails", &["--worker-cmd", "echo no luck today >&2; exit 7"]);
+    let containers = place.evidence("job.json")["pods"][0]["containers"].as_array().map(Vec::len);
+    assert_eq!(containers, Some(6), "backoffLimit is 6");
+}
+
+/// A worker that cannot be started is told at once, and not tried again.
+#[test]
+fn a_worker_that_cannot_be_started_is_not_tried_again() {
+    let place = or_skip!(Place::new());
+    ends(&place, 5, "worker-not-started", &["--worker-cmd", "/nowhere/worker --fast"]);
+    let containers = place.evidence("job.json")["pods"][0]["containers"].as_array().map(Vec::len);
+    assert_eq!(containers, Some(1));
+}
+
+/// A program whose interpreter is not there is found when it is started.
+#[test]
+fn a_program_without_its_interpreter_is_not_tried_again() {
+    let place = or_skip!(Place::new());
+    let program = place.script("worker", "");
+    std::fs::write(&program, "#!/nowhere/python3\n").expect("a file");
+    let mut command = place.e2e(&HASTE);
+    command.env("LAB_WORKER", program);
+    let said = place.finish(command);
+    said.assert_code(5);
+    said::compare("worker-without-interpreter", &place, &said);
+}
+
+/// A worker that does not end is given up when the Job's time is over.
+#[test]
+fn a_worker_that_does_not_end_is_given_up() {
+    let place = or_skip!(Place::new());
+    let arguments = ["--worker-cmd", "echo Waiting for work; exec sleep 300", "--job-timeout-s", "1"];
+    ends(&place, 5, "worker-does-not-end", &arguments);
+}
+
+/// A worker that ends well and has done nothing is the verdict's matter, exit code 6.
+#[test]
+fn a_worker_that_does_nothing_is_found_by_the_judges() {
+    let place = or_skip!(Place::new());
+    ends(&place, 6, "worker-does-nothing", &["--worker-cmd", "true"]);
+}
+
+/// Redis gone in the middle of a run is exit code 5, and the next run starts it again.
+#[test]
+fn redis_gone_in_the_middle_is_the_flows_fault() {
+    let place = or_skip!(Place::new());
+    let running = place.start(place.e2e(&["--worker-cmd", "echo here >&2; exec sleep 300"]));
+    place.wait_for_worker("here");
+    let pid = place.status("default")["redis"]["pid"].as_i64().expect("a pid");
+    let pid = rustix::process::Pid::from_raw(pid as i32).expect("a pid");
+    rustix::process::kill_process(pid, Signal::KILL).expect("a server that runs");
+    let said = running.wait();
+    said.assert_code(5);
+    assert!(said.out.contains("red: redis-gone in step watch"), "{}", said.out);
+    assert!(said.out.contains("cargo xtask lab logs --redis"), "{}", said.out);
+    assert_eq!(place.status("default")["state"], "partial");
+    place.finish(place.e2e(&[])).assert_code(0);
+}
+
+/// A judge that breaks is the lab's fault, exit code 4: no verdict is never taken for a green one.
+#[test]
+fn a_judge_that_breaks_is_no_green_verdict() {
+    let place = or_skip!(Place::new());
+    for (name, judge) in [("silent", "exit 0"), ("broken", "echo 'out of ideas' >&2; exit 3")] {
+        let mut command = place.e2e(&[]);
+        command.env("LAB_JUDGE", place.script(name, judge));
+        let said = place.finish(command);
+        said.assert_code(4);
+        said::compare(&format!("judge-{name}"), &place, &said);
+    }
+}
+
+/// The page that describes a record names every file that there is in one.
+#[test]
+fn the_page_about_records_names_every_file() {
+    let place = or_skip!(Place::new());
+    place.finish(place.e2e(&[])).assert_code(0);
+    let page = include_str!("../../RECORD.md");
+    let record = place.record();
+    for path in crate::harness::tree(&record).into_iter().filter(|path| path.is_file()) {
+        let path = path.strip_prefix(&record).expect("a file of the record").to_str().expect("UTF-8");
+        let named = match path.split_once('/') {
+            Some(("output", _)) => "output/".into(),
+            Some(("logs", name)) if name.starts_with("workload-") => {
+                format!("logs/POD-N.{}", name.rsplit_once('.').expect("an ending").1)
+            }
+            _ => path.to_owned(),
+        };
+        assert!(page.contains(&named), "`{named}` is not described");
+    }
+    for file in ["record.json", "inputs.json", "job.json", "queue/after.json", "verdict.json"] {
+        let evidence = place.evidence(file);
+        for key in evidence.as_object().expect("an object").keys() {
+            assert!(page.contains(&format!("`{key}`")), "`{key}` of `{file}` is not described");
+        }
+    }
+    for file in ["steps.jsonl", "events.jsonl"] {
+        let text = std::fs::read_to_string(record.join(file)).expect("a file of the record");
+        let line: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+        for key in line.as_object().expect("an object").keys() {
+            let row = page.lines().find(|row| row.starts_with(&format!("| `{file}`"))).expect("a row");
+            assert!(row.contains(&format!("`{key}`")), "`{key}` of `{file}` is not described");
+        }
+    }
+}
