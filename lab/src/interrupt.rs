@@ -2,17 +2,20 @@
 //!
 //! Waits and steps ask [`check`] whether they should go on. SIGTERM and SIGHUP count like Ctrl-C.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::console::say;
 use crate::failure::{Exit, Explain};
 
-/// The signal that asked us to stop; 0 while none has.
-static ASKED: AtomicU8 = AtomicU8::new(0);
+/// The signal that asked us to stop; 0 while none has. Set in the handler itself: whoever was cut short by a signal, or
+/// sees that a child was, finds it here.
+static ASKED: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
 /// Somebody asked the lab to stop.
 #[derive(Debug, thiserror::Error)]
@@ -24,11 +27,14 @@ pub struct Interrupted(u8);
 /// # Errors
 /// When the system refuses to hand signals over.
 pub fn listen() -> std::io::Result<()> {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        flag::register_usize(signal, Arc::clone(&ASKED), usize::from(small(signal)))?;
+    }
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::spawn(move || {
-        for signal in signals.forever() {
-            let signal = u8::try_from(signal).unwrap_or(u8::MAX);
-            if ASKED.swap(signal, Ordering::SeqCst) != 0 {
+        let mut told = false;
+        for signal in signals.forever().map(small) {
+            if std::mem::replace(&mut told, true) {
                 say("\n     Leaving at once; what is still up: `cargo xtask lab status`");
                 std::process::exit(Exit::Signal(signal).code().into());
             }
@@ -45,8 +51,13 @@ pub fn listen() -> std::io::Result<()> {
 pub fn check() -> Result<(), Interrupted> {
     match ASKED.load(Ordering::SeqCst) {
         0 => Ok(()),
-        signal => Err(Interrupted(signal)),
+        signal => Err(Interrupted(small(signal))),
     }
+}
+
+/// A signal's number, all of which are small.
+fn small<N: TryInto<u8>>(signal: N) -> u8 {
+    signal.try_into().unwrap_or(u8::MAX)
 }
 
 fn name(signal: u8) -> &'static str {

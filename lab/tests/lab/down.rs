@@ -63,7 +63,9 @@ fn down_finds_a_server_without_its_directory() {
 #[test]
 fn down_removes_what_a_worker_left_running() {
     let place = or_skip!(Place::new());
-    let worker = "setsid sleep 300 > /dev/null 2>&1 & exit 7";
+    // Not before it is out of the group that the end of a container takes with it.
+    let worker = "setsid sh -c 'touch \"$FILESTORE_PATH/out\"; exec sleep 300' > /dev/null 2>&1 &
+        until [ -e \"$FILESTORE_PATH/out\" ]; do sleep 0.01; done; exit 7";
     let said = place.finish(place.e2e(&["--worker-cmd", worker, "--job-time-scale", "0.001"]));
     said.assert_code(5);
     assert!(place.processes().len() > 1, "the worker has left nothing: {}", said.out);

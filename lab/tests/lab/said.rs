@@ -6,6 +6,11 @@ use crate::harness::{Place, Said, redis_server};
 
 /// Regular expression, what stands there instead, and why it may.
 const FILTERS: &[(&str, &str, &str)] = &[
+    (
+        r"\n    Stopping in order \([^)]+\); once more leaves at once\n",
+        "",
+        "Said beside the rest, by a thread that nobody waits for. The test of the second Ctrl-C sees it.",
+    ),
     (r"\d{8}-\d{6}-local-[0-9a-f]{4}", "[RUN]", "A run's name is its time and a random number."),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]", "The clock's."),
     (r"workload-[b-z2-9]{5}", "workload-[POD]", "A pod's name is random."),
