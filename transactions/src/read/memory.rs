@@ -47,6 +47,11 @@ fn advise_huge(address: usize, size_bytes: usize) {
     let whole_bytes = (address + size_bytes - start + HUGE_PAGE_BYTES / 2) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
     // SAFETY: the range begins in the caller's allocation, and this advice changes no contents, wherever it ends.
     let _ = unsafe { madvise(start as *mut _, whole_bytes, Advice::LinuxHugepage) };
+    // The allocator's head has taken a small page of the first huge one, which the rest of it can then not be: its small
+    // pages come in one call rather than by a fault each.
+    let first_bytes = ((start + 1).next_multiple_of(HUGE_PAGE_BYTES) - start).min(size_bytes & !(PAGE_BYTES - 1));
+    // SAFETY: these pages are all the caller's, who is yet to write to them; pages that are there stay as they are.
+    let _ = unsafe { madvise(start as *mut _, first_bytes, Advice::LinuxPopulateWrite) };
 }
 
 /// Appends the next `count` words of the source, which are in this machine's byte order, to a vector that has room.
