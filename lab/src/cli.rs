@@ -248,7 +248,7 @@ pub struct Down {
 /// Options of `doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct Doctor {
-    /// The target whose needs decide about the exit code.
+    /// The target whose needs are looked at; `auto` looks at all.
     #[arg(long, value_enum, default_value_t = Asked::Auto)]
     pub target: Asked,
     /// Which Redis.

@@ -85,8 +85,9 @@ impl Ending<'_> {
         self.print_findings(console);
         console.result(Tone::Note, "Record", &self.place("", None));
         console.result(Tone::Note, "Versions", &self.evidence.versions());
-        for note in &self.evidence.summary().notes {
-            console.result(Tone::Note, "Note", note);
+        let notes = &self.evidence.summary().notes;
+        if !notes.is_empty() {
+            console.result(Tone::Note, "Where", &notes.join("; "));
         }
         if !good {
             console.result(Tone::Note, "Command", &command_line(&self.evidence.summary().asked));

@@ -8,7 +8,7 @@ use crate::failure::{Exit, Result};
 use crate::places::Places;
 use crate::preflight::{self, Check, Needs, Place, RunNeeds};
 use crate::redis_server::Fetch;
-use crate::target::{Asked, Target};
+use crate::target::{Asked, Target, TargetError};
 
 /// A check as a JSON line.
 #[derive(Serialize)]
@@ -21,11 +21,14 @@ struct Line<'a> {
     remedy: &'a str,
 }
 
-/// Runs the command. Its exit code is about the target that was asked for; `auto` is content with any.
+/// Runs the command. It looks at the target that was asked for; at all of them for `auto`, which is content with any.
 ///
 /// # Errors
 /// When this user has no home.
 pub fn run(arguments: &cli::Doctor, console: &Console) -> Result<Exit> {
+    if arguments.target == Asked::Gke {
+        return Err(TargetError::NotThere("gke").into());
+    }
     let places = Places::find(arguments.runs.runs.as_deref())?;
     let redis = arguments.redis.redis_server.as_deref();
     let local = Place::Local { redis, fetch: Fetch::Refused };
@@ -53,7 +56,9 @@ pub fn run(arguments: &cli::Doctor, console: &Console) -> Result<Exit> {
         told.extend(checks.iter().map(|check| check.name.to_owned()));
         fit
     };
-    let fit = [is_fit(Target::Local, local), is_fit(Target::Kind, kind)];
+    let wants = |target| arguments.target == Asked::Auto || arguments.target == target;
+    let fit_local = wants(Asked::Local) && is_fit(Target::Local, local);
+    let fit_kind = wants(Asked::Kind) && is_fit(Target::Kind, kind);
     for (name, what) in super::gc::leftovers(&places) {
         let found = format!("lab `{name}`: {what}");
         console.result(Tone::Note, "leftover", &found);
@@ -61,13 +66,7 @@ pub fn run(arguments: &cli::Doctor, console: &Console) -> Result<Exit> {
         let remedy = "cargo xtask lab gc";
         console.json(&Line { event: "leftover", target: "", check: &name, ok: true, found: &found, remedy });
     }
-    let good = match arguments.target {
-        Asked::Local => fit[0],
-        Asked::Kind => fit[1],
-        Asked::Auto => fit.contains(&true),
-        Asked::Gke => false,
-    };
-    Ok(if good { Exit::Green } else { Exit::Preflight })
+    Ok(if fit_local || fit_kind { Exit::Green } else { Exit::Preflight })
 }
 
 fn word(fit: bool) -> &'static str {

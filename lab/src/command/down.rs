@@ -53,10 +53,12 @@ pub fn take_down_locked(lab: &LabDir, lock: Lock, state: Option<State>) -> Resul
         Some(Target::Kind) => kind::take_down(&Docker::find(Some(lab.marker()))?, lab, lock, state),
         Some(Target::Local) => local::take_down(lab, lock, state),
         // Its state is gone or damaged: what carries its mark is found on both.
-        None => match docker_of(lab) {
-            Some(docker) => kind::take_down(&docker, lab, lock, None),
-            None => local::take_down(lab, lock, None),
-        },
+        None => {
+            let in_docker = docker_of(lab).map(|docker| kind::remove_from_docker(&docker, lab));
+            let in_docker = in_docker.transpose()?.unwrap_or_default();
+            let had = local::take_down(lab, lock, None)?;
+            Ok(in_docker.iter().fold(had, |had, part| format!("{part} removed; {had}")))
+        }
     }
 }
 

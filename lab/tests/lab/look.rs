@@ -74,7 +74,7 @@ fn doctor_shows_what_was_found_and_what_mends_the_rest() {
     let place = or_skip!(Place::new());
     let program = place.script("program", "");
     let with = |judge: &str, arguments: &[&str]| {
-        let mut command = place.command(&[&["doctor"], arguments].concat());
+        let mut command = place.command(&[&["doctor", "--target", "local"], arguments].concat());
         command.env("LAB_WORKER", &program).env("LAB_JUDGE", judge);
         place.finish(command)
     };

@@ -307,5 +307,5 @@ fn make_export_dir(lab: &LabDir) -> Result<()> {
     let path = lab.export();
     let failed =
         |error: std::io::Error| Failure::fault(Exit::Lab, &format!("failed to make the export's directory: {error}"));
-    Ok(fs::create_dir_all(path).map_err(failed)?)
+    fs::create_dir_all(path).map_err(failed)
 }
