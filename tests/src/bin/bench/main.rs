@@ -4,6 +4,7 @@
 
 mod data;
 mod flow;
+mod kind;
 mod measure;
 mod queue;
 mod worker;
@@ -59,6 +60,8 @@ pub struct Options {
     pub peer_cmd: Option<String>,
     /// A broken promise is an error.
     pub check: bool,
+    /// The benchmarks of a lab on kind, in place of all others.
+    pub kind: bool,
 }
 
 type Benchmark = fn(&Options) -> anyhow::Result<Vec<Row>>;
@@ -87,7 +90,8 @@ fn run(options: &Options) -> anyhow::Result<bool> {
     let mut kept = true;
     println!("| what | ours | peer | promised | seen | |\n|---|---|---|---|---|---|");
     let wanted = |name: &str| options.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()));
-    for (_, benchmark) in BENCHMARKS.iter().filter(|(name, _)| wanted(name)) {
+    let chosen: &[(&str, Benchmark)] = if options.kind { &[("kind", kind::lab)] } else { &BENCHMARKS };
+    for (_, benchmark) in chosen.iter().filter(|(name, _)| wanted(name)) {
         for Row { what, ours, peer, promise } in benchmark(options)? {
             let seen = promise.seen.map_or("not measured".into(), |seen| format!("{seen:.2}"));
             let verdict = promise.kept.map_or("", |kept| if kept { "kept" } else { "BROKEN" });
@@ -99,7 +103,7 @@ fn run(options: &Options) -> anyhow::Result<bool> {
 }
 
 fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
-    let mut options = Options { filter: None, peer_cmd: None, check: false };
+    let mut options = Options { filter: None, peer_cmd: None, check: false, kind: false };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
@@ -108,6 +112,11 @@ fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
                 return Ok(None);
             }
             "--check" => options.check = true,
+            "--target" => match rest.next().map(String::as_str) {
+                Some("kind") => options.kind = true,
+                Some("local") => options.kind = false,
+                _ => bail!("`--target` is `local` or `kind`\n\n{HELP}"),
+            },
             "--peer-cmd" => match rest.next() {
                 Some(command) => options.peer_cmd = Some(command.clone()),
                 None => bail!("`--peer-cmd` wants a command\n\n{HELP}"),
@@ -130,8 +139,9 @@ fn finish(outcome: anyhow::Result<bool>) -> ExitCode {
     }
 }
 
-const HELP: &str = "Usage: cargo xtask bench [NAME] [--peer-cmd CMD] [--check]
+const HELP: &str = "Usage: cargo xtask bench [NAME] [--target local|kind] [--peer-cmd CMD] [--check]
 
   NAME            only the benchmarks whose name holds NAME: read, simulate, worker, claim, queue, e2e
+  --target kind   a lab on kind instead, beside the bare cluster
   --peer-cmd CMD  a program that keeps the worker's contract, measured beside ours: the Python original, say
   --check         exit with 1 if a promise is broken";
