@@ -63,7 +63,7 @@ pub fn take_down_locked(lab: &LabDir, lock: Lock, state: Option<State>) -> Resul
 }
 
 /// Docker, if an engine answers.
-fn docker_of(lab: &LabDir) -> Option<Docker> {
+pub fn docker_of(lab: &LabDir) -> Option<Docker> {
     let docker = Docker::find(Some(lab.marker())).ok()?;
     docker.versions().ok().map(|_| docker)
 }

@@ -37,6 +37,7 @@ pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
         process.signal(rustix::process::Signal::KILL);
         console.line(Tone::Good, "Removed", &format!("pid {} of `{}`, which is gone", process.pid, lab.display()));
     }
+    clean_docker(&places, arguments.cache, console)?;
     if let Some(kept) = arguments.keep_runs {
         remove_runs(&places, kept, console)?;
     }
@@ -46,6 +47,23 @@ pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
     }
     console.line(Tone::Good, "Clean", &format!("{} up", plural(LabDir::all(&places).len(), "lab")));
     Ok(Exit::Green)
+}
+
+/// What is in Docker of labs that are gone, and with the cache the images that labs have made.
+fn clean_docker(places: &Places, cache: bool, console: &Console) -> Result<()> {
+    let any = LabDir::at(&places.state);
+    let Some(docker) = down::docker_of(&any) else { return Ok(()) };
+    for (lab, what) in kind::remove_orphans(&docker, &places.state)? {
+        let what = what.join(", ");
+        console.line(Tone::Good, "Removed", &format!("{what} of `{}`, which is gone", lab.display()));
+    }
+    if cache {
+        for image in kind::cached_images(&docker)? {
+            docker.remove_image(&image)?;
+            console.line(Tone::Good, "Removed", &format!("image {image}"));
+        }
+    }
+    Ok(())
 }
 
 /// What labs that nobody holds have left behind: each one's name, and what it is in a few words.

@@ -43,6 +43,8 @@ enum MachineError {
     Disk { path: String, free_bytes: u64 },
     #[error("failed to find enough inotify: fs.inotify.{name} is {found}, at least {needed} are needed")]
     Inotify { name: &'static str, found: u64, needed: u64 },
+    #[error("failed to find a free port on 127.0.0.1: {0}")]
+    NoPort(#[source] std::io::Error),
     #[error("failed to find an NFS client: neither is it in /proc/filesystems nor is there a module for this kernel")]
     NoNfsClient,
     #[error("failed to combine --nfs-version with volume `directory`: nothing is mounted by NFS then")]
@@ -76,6 +78,7 @@ pub(super) fn look(asked: &Asked<'_>, console: &Console) -> (Vec<Check>, Option<
     checks.push(Check { name: "memory", found: memory() });
     checks.push(Check { name: "disk", found: disk(asked.state) });
     checks.push(Check { name: "inotify", found: inotify() });
+    checks.push(Check { name: "ports", found: ports() });
     checks.push(Check { name: "nfs", found: super::describe(&volume, |volume| volume.words()) });
     let (Ok((docker, docker_versions)), Ok((kind, kind_version)), Ok(volume)) = (docker, kind, volume) else {
         return (checks, None);
@@ -221,6 +224,12 @@ fn disk(state: &Path) -> Result<String> {
     }
 }
 
+/// kind takes a free port of 127.0.0.1 for the API server, and the lab one for Redis; none is fixed.
+fn ports() -> Result<String> {
+    let bound = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0));
+    Ok(bound.map(|_| "free ones on 127.0.0.1".into()).map_err(MachineError::NoPort)?)
+}
+
 fn inotify() -> Result<String> {
     let mut told = Vec::new();
     for (name, needed) in INOTIFY_MIN {
@@ -245,6 +254,7 @@ impl Explain for MachineError {
             Self::Memory { .. } => "memory-short",
             Self::Disk { .. } => "disk-full",
             Self::Inotify { .. } => "inotify-short",
+            Self::NoPort(_) => "no-port",
             Self::NoNfsClient => "no-nfs-client",
             Self::VersionWithoutNfs => "usage",
         }
@@ -258,6 +268,9 @@ impl Explain for MachineError {
             Self::Memory { .. } => "end what takes it, or use --target local".into(),
             Self::Disk { .. } => "docker system prune, or set XDG_STATE_HOME to another disk".into(),
             Self::Inotify { name, needed, .. } => format!("sudo sysctl fs.inotify.{name}={}", needed * 4),
+            Self::NoPort(_) => {
+                "see what holds them: `ss --tcp --listening`; and that the loopback interface is up".into()
+            }
             Self::NoNfsClient => {
                 "sudo modprobe nfs (where the kernel has the module), or use --volume directory, or --target local"
                     .into()

@@ -145,6 +145,12 @@ impl LabDir {
         Self { name: name.into(), path: places.state.join(name) }
     }
 
+    /// The lab of this directory, which need not exist any more.
+    pub fn at(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { name, path: path.to_owned() }
+    }
+
     /// Every lab that has a directory, by name.
     pub fn all(places: &Places) -> Vec<Self> {
         let entries = fs::read_dir(&places.state).into_iter().flatten().flatten();

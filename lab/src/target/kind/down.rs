@@ -1,5 +1,6 @@
 //! A lab on kind, taken away: exactly what carries its name and label, and nothing else.
 
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use fs_err as fs;
@@ -7,6 +8,7 @@ use fs_err as fs;
 use super::{LABEL, Names, create};
 use crate::console::plural;
 use crate::docker::Docker;
+use crate::export::REPOSITORY;
 use crate::failure::{Exit, Failure, Result};
 use crate::kill_point::kill_point;
 use crate::state::{LabDir, Lock, Phase, State};
@@ -29,7 +31,39 @@ pub fn take_down(docker: &Docker, lab: &LabDir, lock: Lock, state: Option<State>
     }
     clear(lab)?;
     lock.remove(lab)?;
-    Ok(if had.is_empty() { "nothing was up".into() } else { format!("{} removed", had.join(", ")) })
+    if had.is_empty() {
+        return Ok("nothing was up".into());
+    }
+    let cached = cached_images(docker)?;
+    let cached =
+        if cached.is_empty() { String::new() } else { format!("; kept for the next one: {}", cached.join(", ")) };
+    Ok(format!("{} removed{cached}", had.join(", ")))
+}
+
+/// The images that labs have made, which stay for the next one until `gc --cache` removes them.
+///
+/// # Errors
+/// When the engine does not answer.
+pub fn cached_images(docker: &Docker) -> Result<Vec<String>> {
+    Ok(docker.images(&format!("{REPOSITORY}*"))?)
+}
+
+/// Removes from Docker what labs below `state` have left there whose directories are gone; says whose it was and what.
+///
+/// # Errors
+/// When something stays.
+pub fn remove_orphans(docker: &Docker, state: &Path) -> Result<Vec<(PathBuf, Vec<String>)>> {
+    let mut removed = Vec::new();
+    for network in docker.networks((LABEL, ""))? {
+        let Some(Some(owner)) = docker.network_label(&network, LABEL)? else { continue };
+        let owner = PathBuf::from(owner);
+        if !owner.starts_with(state) || owner.exists() {
+            continue;
+        }
+        let lab = LabDir::at(&owner);
+        removed.push((owner, remove_from_docker(docker, &lab)?));
+    }
+    Ok(removed)
 }
 
 /// Removes what the lab has in Docker, and says what that was: containers first, all at once, then the network that they

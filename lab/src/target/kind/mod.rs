@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use fs_err as fs;
 
 pub use commands::COMMANDS;
-pub use down::{leftover, remove_from_docker, take_down};
+pub use down::{cached_images, leftover, remove_from_docker, remove_orphans, take_down};
 pub use kernel::NfsClient;
 pub use plan::Plan;
 pub use status::{Seen, look};
