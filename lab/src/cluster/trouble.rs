@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Event, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -41,12 +42,11 @@ pub fn of_pod(pod: &Pod, events: &[Event], now: Timestamp, patience: &Patience) 
 }
 
 /// Why a controller could not make its pods, if it could not: a quota, an admission.
-pub fn of_job(job: &str, events: &[Event]) -> Option<Trouble> {
+///
+/// An earlier Job of the same name has left events, too, hence the comparison of identities.
+pub fn of_job(job: &Job, events: &[Event]) -> Option<Trouble> {
     let refused = |event: &&Event| {
-        let object = &event.involved_object;
-        object.kind.as_deref() == Some("Job")
-            && object.name.as_deref() == Some(job)
-            && event.reason.as_deref() == Some("FailedCreate")
+        event.reason.as_deref() == Some("FailedCreate") && event.involved_object.uid == job.metadata.uid
     };
     let what = events.iter().rev().find(refused)?.message.clone().unwrap_or_default();
     Some(if what.contains("exceeded quota") {
@@ -217,7 +217,9 @@ mod tests {
     #[test]
     fn a_quota_is_final() {
         let refused = event("Job", "j", "FailedCreate", 1, "pods is forbidden: exceeded quota: none");
-        assert_eq!(of_job("workload", &[refused.clone()]).map(|trouble| trouble.cause), Some("quota-exceeded"));
-        assert_eq!(of_job("other", &[refused]), None);
+        let job = |uid: &str| from_value::<Job>(json!({ "metadata": { "name": "workload", "uid": uid } })).unwrap();
+        let refused = [refused];
+        assert_eq!(of_job(&job("j"), &refused).map(|trouble| trouble.cause), Some("quota-exceeded"));
+        assert_eq!(of_job(&job("k"), &refused), None, "an earlier Job's refusal is not this one's");
     }
 }

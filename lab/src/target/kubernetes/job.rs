@@ -107,20 +107,20 @@ impl KubeJob {
             .iter()
             .map(|pod| found(&pod.name).map_or(PodPhase::Failed, |pod| phase(pod, &events)))
             .collect();
-        book.trouble = self.trouble(book, &pods, &events);
+        book.trouble = self.trouble(book, job.as_ref(), &pods, &events);
         if let Some((condition, reason)) = job.as_ref().and_then(condition) {
             (book.job.condition, book.job.reason) = (Some(condition), reason);
         }
         Ok(())
     }
 
-    fn trouble(&self, book: &Book, pods: &[Pod], events: &[Event]) -> Option<Failure> {
+    fn trouble(&self, book: &Book, job: Option<&Job>, pods: &[Pod], events: &[Event]) -> Option<Failure> {
         let of_pod = |pod: &Pod| {
             let trouble = trouble::of_pod(pod, events, Timestamp::now(), &patience(RESTARTS))?;
             Some((format!("pod `{}`", pod.name_any()), self.last_words(book, &pod.name_any(), &trouble), trouble))
         };
         let of_job = || {
-            let trouble = trouble::of_job(JOB, events).filter(|_| pods.is_empty())?;
+            let trouble = trouble::of_job(job?, events).filter(|_| pods.is_empty())?;
             Some((format!("job `{JOB}`"), Vec::new(), trouble))
         };
         let (object, last_words, trouble) = pods.iter().find_map(of_pod).or_else(of_job)?;
@@ -162,7 +162,10 @@ impl KubeJob {
     }
 
     fn keep_events(&self, book: &mut Book, events: &[Event]) {
-        for event in events {
+        // What happened in earlier runs on the same lab is in their records.
+        let since = self.record.summary().map(|summary| summary.started).unwrap_or_default();
+        let is_new = |event: &&Event| event_time(event).is_none_or(|at| at.get(..19) >= since.get(..19));
+        for event in events.iter().filter(is_new) {
             let count = event.count.unwrap_or(1);
             let key = event.uid().unwrap_or_else(|| event.name_any());
             if book.events.insert(key, count) == Some(count) {
