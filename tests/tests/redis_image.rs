@@ -3,14 +3,15 @@
 //! The worker's own tests have a Redis process; what could differ is the server: its version, its settings, its Lua.
 //! Where there is no Docker or not the image, these tests say so and run on the process that target `local` uses.
 
+use std::any::Any;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use lab::docker::Docker;
+use testcontainers::GenericImage;
 use testcontainers::core::{IntoContainerPort as _, WaitFor};
 use testcontainers::runners::SyncRunner as _;
-use testcontainers::{Container, GenericImage};
 use tests::redis_server::RedisServer;
 use transactions::simulator::{Parameters, simulate};
 use worker::queue::{Claim, Claimed, Queue, Server, Standing};
@@ -30,13 +31,8 @@ macro_rules! or_skip {
 struct Redis {
     host: String,
     port: u16,
-    _server: Host,
-}
-
-#[expect(dead_code, reason = "held for what its drop does")]
-enum Host {
-    Container(Container<GenericImage>),
-    Process(RedisServer),
+    /// The container or the process, for its end.
+    _server: Box<dyn Any>,
 }
 
 impl Redis {
@@ -46,7 +42,7 @@ impl Redis {
             Err(reason) => {
                 eprintln!("{reason}; using the process that target `local` uses");
                 let server = RedisServer::start().map_err(|error| error.to_string())?;
-                Ok(Self { host: "127.0.0.1".into(), port: server.port(), _server: Host::Process(server) })
+                Ok(Self { host: "127.0.0.1".into(), port: server.port(), _server: Box::new(server) })
             }
         }
     }
@@ -59,7 +55,7 @@ impl Redis {
         let container = image.start().expect("a Redis in a container");
         let host = container.get_host().expect("where Docker forwards ports").to_string();
         let port = container.get_host_port_ipv4(6379).expect("a forwarded port");
-        Self { host, port, _server: Host::Container(container) }
+        Self { host, port, _server: Box::new(container) }
     }
 
     fn queue(&self, session: &str, lease: Duration) -> Queue {
