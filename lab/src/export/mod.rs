@@ -100,22 +100,19 @@ impl Export {
     }
 
     /// Starts it unless it is up as asked for, and waits until it is healthy. One that has ended is started again, so
-    /// that its clients can go on; one that was made otherwise is replaced. The data stay.
+    /// that its clients can go on; one that was made otherwise, or cannot start again, is replaced. The data stay.
     ///
     /// # Errors
     /// When it ends, or is not healthy in time; the error says what was last seen.
     pub fn start(&self, start: &Start<'_>) -> Result<Healthy> {
         fs::create_dir_all(start.data).map_err(ExportError::Data)?;
-        match self.inspect()? {
-            Some(found) if self.is_as_asked(&found, start)? => {
-                if !found.is_running() {
-                    self.docker.start(&self.container)?;
-                }
-            }
-            _ => {
-                self.docker.remove(&self.container)?;
-                self.run(start)?;
-            }
+        let usable = match self.inspect()? {
+            Some(found) => self.is_usable(&found, start)?,
+            None => false,
+        };
+        if !usable {
+            self.docker.remove(&self.container)?;
+            self.run(start)?;
         }
         let remedy = format!("docker logs {} shows what it does", self.container);
         let poll = Duration::from_millis(50);
@@ -186,6 +183,20 @@ impl Export {
             ..Run::default()
         })?;
         Ok(())
+    }
+
+    /// It is what was asked for, and runs or has been started again.
+    fn is_usable(&self, found: &Container, start: &Start<'_>) -> Result<bool> {
+        if !self.is_as_asked(found, start)? {
+            return Ok(false);
+        }
+        if !found.is_running() {
+            // A network that was removed and made again is another one, which this one does not find.
+            return Ok(self.docker.start(&self.container).is_ok());
+        }
+        // So is a directory. One that does not answer yet is waited for.
+        let answer = found.addresses.get(start.network).map(|address| health::check(*address, start.data));
+        Ok(!matches!(answer, Some(Err(Unhealthy::AnotherShare { .. }))))
     }
 
     /// It is of this image, on this network, over this directory.

@@ -89,6 +89,24 @@ fn the_export_stands_falls_and_stands_again() {
     assert_eq!(export.address(&stand.network.name).unwrap(), None);
 }
 
+/// What was taken away under the export is found out, and `start` converges: its directory, its network.
+#[test]
+fn the_export_follows_its_directory_and_its_network() {
+    let docker = or_skip!(engine());
+    let stand = or_skip!(Stand::new(&docker));
+    let data = stand.dir.path().join("data");
+    stand.start().unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    let start = Instant::now();
+    stand.start().unwrap();
+    assert!(start.elapsed().as_secs() < 10, "another directory is no reason to wait");
+    docker.kill(stand.export().container(), "KILL").unwrap();
+    docker.remove_network(&stand.network.name).unwrap();
+    docker.create_network(&stand.network.name, &[LABEL]).unwrap();
+    stand.start().unwrap();
+    stand.check().unwrap();
+}
+
 /// The image is built once: asked for again, it is there at once and the same.
 #[test]
 fn the_image_is_built_once() {

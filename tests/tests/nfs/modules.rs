@@ -12,7 +12,8 @@ pub fn in_order(folder: &Path) -> Vec<PathBuf> {
     gather(folder, &mut files);
     let mut order = Vec::new();
     WANTED.iter().for_each(|name| visit(name, &files, &mut order));
-    assert!(order.iter().any(|path| path.ends_with("nfsv3.ko")), "no NFS client in `{}`", folder.display());
+    let has_client = order.iter().any(|path| path.ends_with("nfsv3.ko"));
+    assert!(has_client, "no `nfsv3.ko` in `{}`; compressed modules have to be unpacked", folder.display());
     order
 }
 
