@@ -22,20 +22,27 @@ impl Programs {
 
 /// Builds lab, judge and worker.
 pub fn programs(quiet: bool) -> Result<Programs, String> {
-    let lab = program("lab", "lab", &[], quiet)?;
-    let judge = program("tests", "judge", &[], quiet)?;
-    Ok(Programs { lab, judge, worker: worker(quiet)? })
+    release(&["lab", "judge"], quiet)?;
+    Ok(Programs { lab: released("lab"), judge: released("judge"), worker: worker(quiet)? })
 }
 
 /// Builds the release form of a program and says where it is.
-pub fn program(package: &str, name: &str, features: &[&str], quiet: bool) -> Result<PathBuf, String> {
+pub fn program(name: &str, quiet: bool) -> Result<PathBuf, String> {
+    release(&[name], quiet)?;
+    Ok(released(name))
+}
+
+/// Builds programs as parts of the whole workspace: package by package, each with its own choice of features, what they
+/// have in common would be compiled once for each of them.
+fn release(names: &[&str], quiet: bool) -> Result<(), String> {
     let mut cargo = cargo();
-    cargo.args(["build", "--release", "--package", package, "--bin", name]);
-    if !features.is_empty() {
-        cargo.arg("--features").arg(features.join(","));
-    }
-    finish(cargo, quiet)?;
-    Ok(target_directory().join("release").join(name))
+    cargo.args(["build", "--release", "--workspace", "--features", "transactions/cli"]);
+    cargo.args(names.iter().flat_map(|name| ["--bin", name]));
+    finish(cargo, quiet)
+}
+
+fn released(name: &str) -> PathBuf {
+    target_directory().join("release").join(name)
 }
 
 /// Builds the worker as a static program: it runs in an image that holds nothing else.
