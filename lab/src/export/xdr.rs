@@ -66,6 +66,7 @@ mod tests {
         assert_eq!(bytes, b"\0\0\0\x07\0\0\0\x05abcde\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0");
         let mut decoder = Decoder(&bytes);
         assert_eq!((decoder.u32(), decoder.opaque()), (Some(7), Some(&b"abcde"[..])));
+        assert_eq!(decoder.u32(), Some(0x100), "what comes next begins behind the padding");
     }
 
     /// A length that the message does not have is no reason to panic, however large.
