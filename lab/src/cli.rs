@@ -62,6 +62,8 @@ pub enum Command {
     Gc(Gc),
     /// Print the Redis server that the lab would use, fetching it if need be.
     RedisServer(Redis),
+    /// Print the export's image that the lab would use on kind, building it if need be.
+    ExportImage(Base),
 }
 
 /// Which lab.
@@ -135,9 +137,9 @@ pub struct Kind {
     /// Redis's image [default: a pinned redis].
     #[arg(long, value_name = "REF", env = images::REDIS.variable, hide_env_values = true)]
     pub redis_image: Option<String>,
-    /// The image that the export's is built from [default: debian:bookworm-slim].
-    #[arg(long, value_name = "REF", env = images::BASE.variable, hide_env_values = true)]
-    pub base_image: Option<String>,
+    /// What the export's image is built from.
+    #[command(flatten)]
+    pub base: Base,
     /// How pods reach the export [default: nfs, and directory where the kernel has no NFS client].
     #[arg(long, value_enum)]
     pub volume: Option<Volume>,
@@ -147,6 +149,14 @@ pub struct Kind {
     /// Nodes with the Spot label and taint.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub spot_nodes: u32,
+}
+
+/// What the export's image is built from.
+#[derive(Debug, Clone, Args)]
+pub struct Base {
+    /// The image that the export's is built from [default: debian:bookworm-slim].
+    #[arg(long, value_name = "REF", env = images::BASE.variable, hide_env_values = true)]
+    pub base_image: Option<String>,
 }
 
 /// Where the records are.

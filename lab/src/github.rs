@@ -10,18 +10,27 @@ use crate::verdict::Ending;
 
 /// Tells GitHub how a run ended, where GitHub runs it.
 pub fn report(ending: &Ending<'_>, console: &Console) {
+    let steps = || ending.evidence.record().steps().unwrap_or_default();
+    tell(|| annotations(ending), || summary(ending, &steps()), console);
+}
+
+/// Tells GitHub why there is no verdict on a run, mostly because it could not begin, where GitHub runs it. There is no record, and so no file to point to.
+pub fn report_refusal(cause: &str, error: &str, remedy: &str, console: &Console) {
+    let remedy = if remedy.is_empty() { String::new() } else { format!("\nremedy: {remedy}") };
+    let summary = || format!("### ❌ batch-ML lab: no verdict\n\n- **{cause}**: {error}{remedy}\n\n");
+    tell(|| annotation(None, None, cause, &format!("{error}{remedy}")), summary, console);
+}
+
+fn tell(annotations: impl FnOnce() -> String, summary: impl FnOnce() -> String, console: &Console) {
     if std::env::var_os("GITHUB_ACTIONS").is_none_or(|value| value.is_empty()) {
         return;
     }
     // A reader of JSON gets nothing but JSON.
     if console.form() != Form::Json {
-        console.raw(&annotations(ending));
+        console.raw(&annotations());
     }
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return };
-    let steps = ending.evidence.record().steps().unwrap_or_default();
-    let append = || {
-        std::fs::OpenOptions::new().create(true).append(true).open(&path)?.write_all(summary(ending, &steps).as_bytes())
-    };
+    let append = || std::fs::OpenOptions::new().create(true).append(true).open(&path)?.write_all(summary().as_bytes());
     if let Err(error) = append() {
         eprintln!("warning: failed to append to the job summary `{}`: {error}", path.display());
     }
@@ -32,7 +41,7 @@ fn annotations(ending: &Ending<'_>) -> String {
     if let Some(failed) = ending.failed {
         let place = ending.place("steps.jsonl", None);
         text += &annotation(
-            &place,
+            Some(&place),
             None,
             &failed.failure.cause,
             &format!("{}\nremedy: {}", failed.failure.error, failed.failure.remedy),
@@ -40,15 +49,16 @@ fn annotations(ending: &Ending<'_>) -> String {
     }
     for finding in ending.findings() {
         let message = format!("{}\nremedy: {}", finding.message, finding.remedy);
-        text += &annotation(&ending.place(&finding.file, None), finding.line, &finding.cause, &message);
+        text += &annotation(Some(&ending.place(&finding.file, None)), finding.line, &finding.cause, &message);
     }
     text
 }
 
 /// A workflow command: what ends a property or the line is escaped.
-fn annotation(file: &str, line: Option<u32>, title: &str, message: &str) -> String {
-    let line = line.map_or_else(String::new, |line| format!(",line={line}"));
-    format!("::error file={}{line},title={}::{}\n", property(file), property(title), data(message))
+fn annotation(file: Option<&str>, line: Option<u32>, title: &str, message: &str) -> String {
+    let file = file.map_or_else(String::new, |file| format!("file={},", property(file)));
+    let line = line.map_or_else(String::new, |line| format!("line={line},"));
+    format!("::error {file}{line}title={}::{}\n", property(title), data(message))
 }
 
 fn data(text: &str) -> String {
@@ -94,8 +104,9 @@ mod tests {
     /// A message of several lines, or with GitHub's own signs in it, stays one annotation.
     #[test]
     fn an_annotation_is_one_line() {
-        let line = annotation("a,b:c.txt", Some(3), "torn-report", "100% gone\nremedy: mend");
+        let line = annotation(Some("a,b:c.txt"), Some(3), "torn-report", "100% gone\nremedy: mend");
         assert_eq!(line, "::error file=a%2Cb%3Ac.txt,line=3,title=torn-report::100%25 gone%0Aremedy: mend\n");
-        assert_eq!(annotation("f", None, "t", "m"), "::error file=f,title=t::m\n");
+        assert_eq!(annotation(Some("f"), None, "t", "m"), "::error file=f,title=t::m\n");
+        assert_eq!(annotation(None, None, "t", "m"), "::error title=t::m\n");
     }
 }

@@ -5,8 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::xdr::{Decoder, Encoder};
+use crate::wait::scaled;
 
-/// How long one call may take, connection included.
+/// How long one call may take, connection included, before `LAB_TIME_SCALE`.
 const LIMIT: Duration = Duration::from_secs(2);
 /// No reply that we ask for is longer.
 const REPLY_BYTES_MAX: usize = 64 << 10;
@@ -40,10 +41,11 @@ pub(super) fn call(address: SocketAddr, procedure: Procedure, arguments: &[u8]) 
     let start = Instant::now();
     // Any number will do: there is one call on this connection.
     let transaction = std::process::id() ^ 0x4c41_4221;
-    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
-    stream.set_write_timeout(Some(LIMIT))?;
+    let limit = scaled(LIMIT);
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_write_timeout(Some(limit))?;
     stream.write_all(&record(&message(transaction, procedure, arguments)))?;
-    let reply = read_record(&mut Bounded { stream, start })?;
+    let reply = read_record(&mut Bounded { stream, start, limit })?;
     results(transaction, &reply)
 }
 
@@ -109,16 +111,17 @@ fn results(transaction: u32, reply: &[u8]) -> Result<Vec<u8>, RpcError> {
     }
 }
 
-/// A stream that ends all reads together after [`LIMIT`]: a server that sends a byte a second is none that answers.
+/// A stream that ends all reads together after `limit`: a server that sends a byte a second is none that answers.
 struct Bounded {
     stream: TcpStream,
     start: Instant,
+    limit: Duration,
 }
 
 impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", LIMIT.as_secs()));
-        let left = LIMIT.checked_sub(self.start.elapsed()).filter(|left| !left.is_zero()).ok_or_else(late)?;
+        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", self.limit.as_secs()));
+        let left = self.limit.checked_sub(self.start.elapsed()).filter(|left| !left.is_zero()).ok_or_else(late)?;
         self.stream.set_read_timeout(Some(left))?;
         self.stream.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => late(),

@@ -138,7 +138,7 @@ fn docker() -> Result<(Docker, Versions)> {
 fn wanted(options: &cli::Kind) -> [(Pinned, String); 3] {
     let or =
         |named: &Option<String>, pinned: Pinned| (pinned, named.clone().unwrap_or_else(|| pinned.reference.into()));
-    [or(&options.node_image, NODE), or(&options.redis_image, REDIS), or(&options.base_image, BASE)]
+    [or(&options.node_image, NODE), or(&options.redis_image, REDIS), or(&options.base.base_image, BASE)]
 }
 
 /// Each image: there, or pulled if that is allowed.

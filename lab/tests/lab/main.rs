@@ -5,6 +5,7 @@ mod down;
 mod fetch;
 mod flow;
 mod gc;
+mod github;
 mod harness;
 mod interrupt;
 mod kill;

@@ -1,4 +1,4 @@
-//! The export of a lab on kind: started beside the cluster, looked at, and followed where its address changes.
+//! The export of a lab on kind: started beside the cluster, looked at, and followed where its address or its protocol changes.
 
 use std::net::IpAddr;
 
@@ -35,19 +35,27 @@ pub(super) fn check(docker: &Docker, names: &Names, lab: &LabDir) -> Result<Stri
     Ok(format!("NFS-Ganesha in `{}` serves {}:/NFSVol by v3, v4.1 and v4.2", names.export, healthy.address))
 }
 
-/// A volume cannot change its server. Where the export came back with another address, everything that hangs on the old
-/// one goes; the data stay.
-pub(super) fn forget_old_address(lab: &Kind<'_>, cluster: &Cluster) -> Result<()> {
+/// A volume that is mounted cannot change its server or its options. Where the export came back with another address, or
+/// another version of NFS is asked for, everything that hangs on the old one goes; the data stay.
+pub(super) fn forget_old_mount(lab: &Kind<'_>, cluster: &Cluster) -> Result<()> {
     let volume: Option<PersistentVolume> = cluster.get_global(VOLUME)?;
-    let server = volume.and_then(|volume| Some(volume.spec?.nfs?.server));
-    let wanted = lab.values().server;
-    match (server, wanted) {
-        (Some(old), Some(new)) if old != new => {
-            lab.console.line(Tone::Note, "Export", &format!("moved from {old} to {new}: the volume is made anew"));
-            objects::remove_storage(cluster)
-        }
-        _ => Ok(()),
-    }
+    let Some(spec) = volume.and_then(|volume| volume.spec) else { return Ok(()) };
+    let (Some(old), wanted) = (spec.nfs.map(|nfs| nfs.server), lab.values()) else { return Ok(()) };
+    let Some(new) = wanted.server else { return Ok(()) };
+    let options = spec.mount_options.unwrap_or_default();
+    let why = if old != new {
+        format!("moved from {old} to {new}")
+    } else if options != wanted.mount_options {
+        format!("was mounted with {}, now with {}", in_words(&options), in_words(&wanted.mount_options))
+    } else {
+        return Ok(());
+    };
+    lab.console.line(Tone::Note, "Export", &format!("{why}: the volume is made anew"));
+    objects::remove_storage(cluster)
+}
+
+fn in_words(options: &[String]) -> String {
+    if options.is_empty() { "no options".into() } else { options.join(",") }
 }
 
 /// The export's container goes by the cluster's name, as all parts of a lab do.

@@ -83,7 +83,7 @@ impl<'a> Kind<'a> {
     ///
     /// # Errors
     /// When its state cannot be read, says that it stands elsewhere, or that it stands otherwise than is asked now.
-    pub fn open(lab: LabDir, lock: Lock, plan: Plan, console: &'a Console) -> Result<Self> {
+    pub fn open(lab: LabDir, lock: Lock, mut plan: Plan, console: &'a Console) -> Result<Self> {
         kill_point("up-locked");
         let mut state = lab.read()?.unwrap_or_else(|| State::begin(lab.name(), Target::Kind.name()));
         super::check_target(&state, Target::Kind)?;
@@ -92,6 +92,7 @@ impl<'a> Kind<'a> {
             Some(known) => plan.take_up(known, asked, lab.name())?,
             None => asked,
         };
+        plan.nfs_version = kind.nfs_version;
         state.kind = Some(kind);
         let docker = plan.docker.clone().marked(lab.marker());
         let names = Names::of(lab.name());
@@ -168,7 +169,7 @@ impl Site for Kind<'_> {
 
     fn up_volume(&mut self) -> Result<String> {
         let export = export::describe(self)?;
-        export::forget_old_address(self, self.cluster()?)?;
+        export::forget_old_mount(self, self.cluster()?)?;
         self.apply(manifests::PERSISTENT_VOLUME, &self.values())?;
         kill_point("kind-volume-made");
         Ok(format!("{export}; {}", self.plan.volume.words()))

@@ -102,6 +102,7 @@ impl Plan {
     }
 
     /// Takes up a lab that was begun: what was only chosen now gives way to what stands, what was asked for does not.
+    /// Another version of NFS needs no other cluster: the volume is made anew.
     ///
     /// # Errors
     /// [`StandsOtherwise`].
@@ -122,11 +123,8 @@ impl Plan {
         if known.volume != asked.volume {
             return differs("volume", known.volume.name().into(), asked.volume.name().into());
         }
-        if known.nfs_version != asked.nfs_version {
-            let name = |version: Option<NfsVersion>| version.map_or("any", NfsVersion::name).to_owned();
-            return differs("NFS version", name(known.nfs_version), name(asked.nfs_version));
-        }
-        Ok(KindState { redis_image: asked.redis_image, ..known })
+        let nfs_version = asked.nfs_version.or(known.nfs_version);
+        Ok(KindState { redis_image: asked.redis_image, nfs_version, ..known })
     }
 
     /// The mount's options; none where the kernel is to choose.
