@@ -3,6 +3,7 @@
 
 pub mod inspect;
 pub mod pickle;
+mod pool;
 mod read;
 pub mod simulator;
 pub mod table;

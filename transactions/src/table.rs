@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::pickle::error::printable;
+use crate::pool;
 
 /// A data frame of numbers: columns of equal length under unique names, and an index with one label a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,8 +136,8 @@ impl Column {
     }
 
     /// Gives the values away.
-    pub fn into_values(self) -> Values {
-        self.values
+    pub fn into_values(mut self) -> Values {
+        std::mem::replace(&mut self.values, Values::Int(Vec::new()))
     }
 
     /// The number of rows.
@@ -159,6 +160,13 @@ impl Column {
             Values::Int(_) => 0,
         };
         count as u64
+    }
+}
+
+/// The memory of a large column is kept for the next one.
+impl Drop for Column {
+    fn drop(&mut self) {
+        pool::give(std::mem::replace(&mut self.values, Values::Int(Vec::new())));
     }
 }
 

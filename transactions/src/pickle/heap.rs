@@ -4,6 +4,7 @@
 use std::cell::Cell;
 
 use super::error::{Fault, PickleError};
+use crate::pool;
 
 /// A value on the stack, in the memo or inside another value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,19 +67,31 @@ pub(crate) struct Heap {
     text: Vec<u8>,
     spent: Cell<u64>,
     budget: u64,
+    /// What the pickle may take while memory of other tables is kept.
+    ample: u64,
 }
 
 impl Heap {
     /// A heap for a pickle of `size_bytes`. Whatever the pickle says, it stays below 15 times its size and 40 MiB.
     pub(crate) fn for_size(size_bytes: u64) -> Heap {
-        let budget = (40 << 20) + size_bytes.saturating_mul(15);
-        Heap { nodes: Vec::new(), text: Vec::new(), spent: Cell::new(0), budget }
+        let by_size = size_bytes.saturating_mul(15);
+        let (ample, budget) = (by_size.saturating_add(4 << 20), by_size.saturating_add(40 << 20));
+        Heap { nodes: Vec::new(), text: Vec::new(), spent: Cell::new(0), budget, ample }
     }
 
     /// Asks for memory before it is used.
     #[inline]
     pub(crate) fn charge(&self, bytes: u64) -> Result<(), PickleError> {
         self.spent.set(self.spent.get().saturating_add(bytes));
+        if self.spent.get() > self.ample { self.charge_more(bytes) } else { Ok(()) }
+    }
+
+    /// A pickle that takes so much for its size does it without what is kept of other tables.
+    #[cold]
+    fn charge_more(&self, bytes: u64) -> Result<(), PickleError> {
+        if self.spent.get() - bytes.min(self.spent.get()) <= self.ample {
+            pool::empty();
+        }
         if self.spent.get() > self.budget { Err(PickleError::new(0, Fault::TooLarge)) } else { Ok(()) }
     }
 

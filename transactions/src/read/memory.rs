@@ -1,4 +1,4 @@
-//! Memory for columns: huge pages where they are large, and bytes read straight into it.
+//! Memory for columns: that of a table before, or huge pages where they are large, and bytes read straight into it.
 //!
 //! A table of a million rows takes tens of megabytes of fresh memory; in pages of 4 KiB, getting them from the kernel
 //! takes longer than reading the file.
@@ -10,21 +10,15 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 use crate::pickle::error::{Fault, PickleError};
 use crate::pickle::heap::Heap;
 use crate::pickle::source::Source;
+use crate::pool::{self, HUGE_PAGE_BYTES, LARGE_BYTES, Word};
 
-const HUGE_PAGE_BYTES: usize = 2 << 20;
 const PAGE_BYTES: usize = 4 << 10;
-
-/// From this size on huge pages pay.
-const LARGE_BYTES: usize = 2 * HUGE_PAGE_BYTES;
-
-/// An eight-byte number that any eight bytes are.
-pub(crate) trait Word: Copy {}
-
-impl Word for i64 {}
-impl Word for f64 {}
 
 /// An empty vector with room for `count` words. Fails, rather than aborts, where the system has no such memory.
 pub(crate) fn reserve<T: Word>(count: usize) -> Result<Vec<T>, PickleError> {
+    if let Some(words) = pool::take(count) {
+        return Ok(words);
+    }
     let size_bytes = count.saturating_mul(size_of::<T>());
     let mut words = Vec::new();
     let mut capacity = count;
