@@ -46,7 +46,7 @@ fn released(name: &str) -> PathBuf {
 }
 
 /// Builds the worker as a static program: it runs in an image that holds nothing else.
-fn worker(quiet: bool) -> Result<PathBuf, String> {
+pub fn worker(quiet: bool) -> Result<PathBuf, String> {
     let host = host_triple()?;
     let mut cargo = cargo();
     // Without an explicit target, build scripts and macros would be linked statically too, and fail.

@@ -29,7 +29,7 @@ const COMMANDS: [(&str, Command, &str); 8] = [
     ("e2e", Command::E2e, "stand the lab up, run the flow, judge it, take the lab down"),
     ("lab", Command::Lab, "the lab alone: up, status, logs, down, doctor, explain, gc"),
     ("data", Command::Data, "generate datasets; inspect a file without running it"),
-    ("test", Command::Test, "every test that needs no cluster"),
+    ("test", Command::Test, "every test that needs no cluster; --cluster: those that need one"),
     ("ci", Command::Ci, "exactly what CI runs"),
     ("bench", Command::Bench, "the benchmarks, each with its peer"),
     ("peers", Command::Peers, "a Python with pandas and scikit-learn for the tests that compare with them"),

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test that needs no cluster.
+//! `cargo xtask test`: every test that needs no cluster; with `--cluster` those that need one, and no other.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -7,7 +7,46 @@ use crate::{build, peers};
 
 /// Runs the tests through nextest where it is installed and through `cargo test` where it is not.
 pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
+    let (cluster, arguments): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| *argument == CLUSTER);
+    if !cluster.is_empty() {
+        return on_a_cluster(&arguments);
+    }
     let programs = build::programs(false)?;
+    let mut cargo = runner();
+    // Whoever has set it for a run with `--cluster` does not mean this one.
+    cargo.env_remove(CLUSTER_TESTS);
+    cargo.args(["--workspace", "--all-features"]).args(arguments).envs(programs.environment());
+    cargo.envs(peers::pythons());
+    if let Some(server) = redis_server(&programs.lab) {
+        cargo.env("LAB_REDIS_SERVER", server);
+    }
+    finish(cargo)
+}
+
+/// The option that asks for the tests on a cluster.
+const CLUSTER: &str = "--cluster";
+/// By which they know that they were asked for.
+const CLUSTER_TESTS: &str = "LAB_CLUSTER_TESTS";
+
+/// Runs the tests on kind. What they need and is not there is an error: somebody has asked for them.
+fn on_a_cluster(arguments: &[&String]) -> Result<ExitCode, String> {
+    for (program, asked) in [("docker", "version"), ("kind", "version")] {
+        let answers = Command::new(program).arg(asked).output().is_ok_and(|output| output.status.success());
+        if !answers {
+            return Err(format!(
+                "failed to run `{program} {asked}`, and `cargo xtask test {CLUSTER}` needs it\n\
+                 remedy: see what `cargo xtask lab doctor --target kind` says"
+            ));
+        }
+    }
+    let mut cargo = runner();
+    cargo.args(["--package", "tests", "--test", "cluster"]).args(arguments);
+    cargo.env(CLUSTER_TESTS, "1").env("LAB_WORKER", build::worker(false)?);
+    finish(cargo)
+}
+
+/// nextest where it is installed, and `cargo test` where it is not.
+fn runner() -> Command {
     let mut cargo = build::cargo();
     if has_nextest() {
         cargo.args(["nextest", "run"]);
@@ -18,11 +57,10 @@ pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
         eprintln!("        Note cargo-nextest is not installed; using `cargo test`");
         cargo.arg("test");
     }
-    cargo.args(["--workspace", "--all-features"]).args(arguments).envs(programs.environment());
-    cargo.envs(peers::pythons());
-    if let Some(server) = redis_server(&programs.lab) {
-        cargo.env("LAB_REDIS_SERVER", server);
-    }
+    cargo
+}
+
+fn finish(mut cargo: Command) -> Result<ExitCode, String> {
     let status = cargo.status().map_err(|error| format!("failed to start cargo: {error}"))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

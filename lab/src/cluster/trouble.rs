@@ -122,7 +122,12 @@ fn mounts(pod: &Pod, events: &[Event], patience: &Patience) -> Option<Trouble> {
         return None;
     }
     let what = format!("the volume cannot be mounted: {}", event.message.as_deref().unwrap_or_default().trim());
-    let remedy = "see that the export answers (`cargo xtask lab status`) and that the nodes' kernel has an NFS client (`cargo xtask lab doctor`)";
+    // Of a host directory no NFS is to be asked.
+    let remedy = if what.contains("hostPath") {
+        "the node has lost the share's directory: take the lab down (`cargo xtask lab down`) and begin anew"
+    } else {
+        "see that the export answers (`cargo xtask lab status`) and that the nodes' kernel has an NFS client (`cargo xtask lab doctor`)"
+    };
     Some(Trouble { cause: "mount-failed", what, remedy })
 }
 

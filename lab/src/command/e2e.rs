@@ -87,7 +87,7 @@ fn stand_up(context: &mut Context<'_>, evidence: &mut Evidence) -> Result<(), Fa
     flow::walk(context, Phase::Up)?;
     let mut remember = || -> Result<()> {
         let site = context.site()?;
-        site.remember_run(evidence.record().dir())?;
+        site.begin_run(evidence.record().dir())?;
         Ok(evidence.add_facts(site.facts())?)
     };
     remember().map_err(|failure| FailedStep { step: "redis", failure })

@@ -143,11 +143,11 @@ pub trait Site {
     /// When the record cannot be written.
     fn gather(&self, record: &Record, red: bool) -> Result<()>;
 
-    /// Remembers the record of the last run, for `status` and `logs`.
+    /// Ends what an earlier run has left at work, and remembers this one's record, for `status` and `logs`.
     ///
     /// # Errors
-    /// When the state cannot be written.
-    fn remember_run(&mut self, record: &Path) -> Result<()>;
+    /// When it does not end, or the state cannot be written.
+    fn begin_run(&mut self, record: &Path) -> Result<()>;
 
     /// Takes everything away, and says what there was.
     ///

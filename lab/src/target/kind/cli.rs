@@ -100,6 +100,13 @@ impl Kind<'_> {
     }
 }
 
+impl KindError {
+    /// Whether a container has the name that a node was to have.
+    pub fn is_taken_name(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.to_string().contains("is already in use by container"))
+    }
+}
+
 impl Explain for KindError {
     fn exit(&self) -> Exit {
         match self {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -12,9 +13,15 @@ use crate::failure::{Exit, Explain, Failure, Result};
 use crate::kill_point::kill_point;
 use crate::manifests;
 use crate::target::kind::plan::{Plan, Volume};
+use crate::wait::{Look, Wait};
 
 /// The label that kind gives its nodes; the value is the cluster.
 pub(super) const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
+
+/// How long Docker may still be at work for a lab that was killed.
+const LEFT_OVER: Duration = Duration::from_secs(60);
+/// Time between two tries.
+const POLL: Duration = Duration::from_millis(500);
 
 /// A lab of this name is somebody else's.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +53,10 @@ pub(super) fn environment(lab: &mut Kind<'_>) -> Result<(String, IpAddr)> {
     let shared = &*lab;
     let (cluster, address) = thread::scope(|scope| {
         let export = scope.spawn(|| export::up(shared));
-        let cluster = kind(shared).create(&config, &shared.plan.node_image).map_err(Failure::from);
-        kill_point("kind-cluster-made");
+        let cluster = create_cluster(shared, &config);
+        if cluster.is_ok() {
+            kill_point("kind-cluster-made");
+        }
         let address =
             export.join().unwrap_or_else(|_| Err(Failure::fault(Exit::Lab, "failed to start the export: it panicked")));
         (cluster, address)
@@ -57,6 +66,22 @@ pub(super) fn environment(lab: &mut Kind<'_>) -> Result<(String, IpAddr)> {
     lab.save()?;
     kill_point("kind-cluster-recorded");
     Ok((format!("cluster `{}` made", lab.names.cluster), address?))
+}
+
+/// Has kind make the cluster. Docker finishes a container whose client was killed with an earlier lab: it takes the name
+/// before it can be seen and removed, so a name that is taken is waited for.
+fn create_cluster(lab: &Kind<'_>, config: &str) -> Result<()> {
+    let remedy = "take the lab down with `cargo xtask lab down`, and begin anew";
+    let wait = Wait { what: "get the names of the cluster's nodes", limit: LEFT_OVER, poll: POLL, remedy };
+    wait.until(|| match kind(lab).create(config, &lab.plan.node_image) {
+        Ok(()) => Ok(Look::Done(())),
+        Err(error) if error.is_taken_name() => {
+            lab.console.line(Tone::Note, "Swept", &format!("cluster `{}`, which Docker still made", lab.names.cluster));
+            kind(lab).delete().map_err(Failure::from)?;
+            Ok(Look::NotYet(error.to_string()))
+        }
+        Err(error) => Err(Failure::from(error)),
+    })
 }
 
 /// The nodes' containers, running or not.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
@@ -12,18 +13,27 @@ use crate::export::REPOSITORY;
 use crate::failure::{Exit, Failure, Result};
 use crate::kill_point::kill_point;
 use crate::state::{LabDir, Lock, Phase, State};
+use crate::wait::scaled;
+
+/// How long Docker may take to finish a container whose client was killed.
+const LEFT_OVER: Duration = Duration::from_secs(5);
+/// Time between two looks for it.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Takes it away, whatever there is of it, and says what there was.
 ///
 /// # Errors
 /// When something stays.
 pub fn take_down(docker: &Docker, lab: &LabDir, lock: Lock, state: Option<State>) -> Result<String> {
+    let half_made = state.as_ref().and_then(|state| state.kind.as_ref()).filter(|kind| !kind.cluster_made);
+    let nodes_awaited = half_made.map_or(0, |kind| 1 + kind.spot_nodes as usize);
     if let Some(state) = state {
         lab.write(&State { phase: Phase::Removing, ..state })?;
     }
     kill_point("down-announced");
     // A `kind` that a killed lab has left behind would go on making what is removed here.
     lab.marker().sweep(None);
+    await_nodes(docker, lab, nodes_awaited)?;
     let mut had = remove_from_docker(docker, lab)?;
     kill_point("kind-docker-cleared");
     if lab.export().exists() {
@@ -38,6 +48,20 @@ pub fn take_down(docker: &Docker, lab: &LabDir, lock: Lock, state: Option<State>
     let cached =
         if cached.is_empty() { String::new() } else { format!("; kept for the next one: {}", cached.join(", ")) };
     Ok(format!("{} removed{cached}", had.join(", ")))
+}
+
+/// Waits for the nodes that Docker may still be making for a lab that was killed: it finishes a container whose client is
+/// gone, and would do so once everything else was removed. Those that do not come were never asked for.
+fn await_nodes(docker: &Docker, lab: &LabDir, wanted: usize) -> Result<()> {
+    let names = Names::of(lab.name());
+    if wanted == 0 || !docker.has_network(&names.network)? {
+        return Ok(());
+    }
+    let start = Instant::now();
+    while create::nodes_of(docker, &names)?.len() < wanted && start.elapsed() < scaled(LEFT_OVER) {
+        thread::sleep(POLL);
+    }
+    Ok(())
 }
 
 /// The images that labs have made, which stay for the next one until `gc --cache` removes them.

@@ -256,7 +256,6 @@ impl Site for Kind<'_> {
     fn start_job(&self, order: JobOrder, record: &Record) -> Result<Box<dyn RunningJob>> {
         let cluster = self.cluster()?;
         let image = images::load_worker(self, cluster)?;
-        objects::remove_job(cluster)?;
         let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
         let values = Values {
             worker_image: Some(image),
@@ -291,7 +290,9 @@ impl Site for Kind<'_> {
         Ok(())
     }
 
-    fn remember_run(&mut self, record: &Path) -> Result<()> {
+    fn begin_run(&mut self, record: &Path) -> Result<()> {
+        // A red run leaves its Job to be looked at; once its trouble is mended it would work on this run's share and queue.
+        objects::remove_job(self.cluster()?)?;
         self.state.last_run = Some(record.into());
         self.save()
     }

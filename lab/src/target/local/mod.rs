@@ -199,7 +199,7 @@ impl Site for Local<'_> {
         Ok(())
     }
 
-    fn remember_run(&mut self, record: &Path) -> Result<()> {
+    fn begin_run(&mut self, record: &Path) -> Result<()> {
         self.state.last_run = Some(record.into());
         self.save()
     }

@@ -1,0 +1,12 @@
+//! What only a real cluster can show: the whole flow on target `kind`, its terminal states with the words of whoever
+//! noticed them, and a lab that is killed or interrupted at any step.
+//!
+//! A cluster takes half a minute, so `cargo xtask test --cluster` alone runs these; without it each says that it was
+//! skipped. Scenarios that leave a lab as they found it share one.
+
+mod flow;
+mod harness;
+mod interrupt;
+mod kill;
+mod said;
+mod trouble;
