@@ -57,6 +57,6 @@ fn down_removes_what_a_killed_up_has_left() {
 /// Whether there are any; the lists above name points that exist.
 fn points() -> Result<(), String> {
     let known = |point: &&str| KIND_KILL_POINTS.contains(point);
-    assert!(BEFORE_THE_CLUSTER.iter().chain(DOWN).all(|point| known(point)), "a point was renamed");
+    assert!(BEFORE_THE_CLUSTER.iter().chain(DOWN).all(known), "a point was renamed");
     if cfg!(debug_assertions) { Ok(()) } else { Err("a release build has no kill points".into()) }
 }
