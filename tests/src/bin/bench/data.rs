@@ -11,13 +11,15 @@ use transactions::{Column, Index, Table, Values};
 use crate::measure::{in_turn, median, ms};
 use crate::{Options, Promise, Row};
 
-/// The hidden command by which this program measures one reading in a fresh process.
-pub const READ_ONCE: &str = "read-once";
+/// The hidden command by which this program measures readings in a process of their own.
+pub const READ: &str = "read-in-turn";
 
 const ROWS: usize = 1_000_000;
 /// What the promise about memory speaks of.
 const MANY_ROWS: usize = 10_000_000;
-const TURNS: usize = 7;
+const TURNS: usize = 5;
+/// Readings in each process; the first, in which it warms up, does not count.
+const READINGS: usize = 4;
 
 /// 10^6 rows of the tutorial's table, as it is and with every column int64 or float64, against pandas; and what ten
 /// times as many take of memory.
@@ -31,10 +33,10 @@ pub fn read(_: &Options) -> anyhow::Result<Vec<Row>> {
             // The file is pandas' own in what is measured: written by it, read by both.
             Some(python) => {
                 rewrite_by_pandas(&python, file)?;
-                let (ours, peer) = in_turn(TURNS, || ours_once(file), || peer_once(&python, file))?;
+                let (ours, peer) = in_turn(TURNS, || ours(file), || peer(&python, file))?;
                 (ours, Some(peer))
             }
-            None => (median((0..TURNS).map(|_| ours_once(file)).collect::<anyhow::Result<_>>()?), None),
+            None => (median((0..TURNS).map(|_| ours(file)).collect::<anyhow::Result<_>>()?), None),
         };
         let pandas = peer.map_or("skipped: no pandas; `cargo xtask peers`".into(), |s| format!("pandas {}", ms(s)));
         Ok(Row { what, ours: ms(ours), peer: pandas, promise: Promise::at_least(floor, "x", peer.map(|s| s / ours)) })
@@ -54,7 +56,7 @@ fn read_memory() -> anyhow::Result<Vec<Row>> {
     let int64 = dir.path().join("int64.pkl");
     let columns = write_both(MANY_ROWS, &object, &int64)?;
     let row = |what, file: &Path| -> anyhow::Result<Row> {
-        let peak_bytes = read_in_a_process(Command::new(std::env::current_exe()?).arg(READ_ONCE).arg(file), 2)?;
+        let peak_bytes = read_in_a_process(Command::new(std::env::current_exe()?).arg(READ).arg(file), 2)?;
         let table_bytes = (8 * columns * MANY_ROWS) as f64;
         let beyond_mib = (peak_bytes - table_bytes) / f64::from(1 << 20);
         let ours = format!("{:.0} MB for a table of {:.0} MB", peak_bytes / 1e6, table_bytes / 1e6);
@@ -95,18 +97,21 @@ pub fn simulate(_: &Options) -> anyhow::Result<Vec<Row>> {
     Ok(vec![row("183 days generated", memory_s, 1.0), row("183 days generated and written", written_s, 2.0)])
 }
 
-/// Reads and sums twice, and prints the seconds of the second time, the sum, and the bytes at the peak of both.
-pub fn read_once(file: &Path) -> anyhow::Result<()> {
-    let mut last = (0.0, 0.0);
-    for _ in 0..2 {
+/// Reads and sums several times, and prints the median of the seconds but for the first, the sum, and the bytes at the
+/// peak of all.
+pub fn read_in_turn(file: &Path) -> anyhow::Result<()> {
+    let (mut seconds, mut total) = (Vec::new(), 0.0);
+    for _ in 0..READINGS {
         let start = Instant::now();
-        let total = sum(&transactions::read(file)?);
-        last = (start.elapsed().as_secs_f64(), total);
+        let table = transactions::read(file)?;
+        total = sum(&table);
+        seconds.push(start.elapsed().as_secs_f64());
     }
+    let seconds = median(seconds.split_off(1));
     let status = std::fs::read_to_string("/proc/self/status").context("failed to read `/proc/self/status`")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     let peak_kib: u64 = peak.context("failed to find `VmHWM` in `/proc/self/status`")?.parse()?;
-    println!("{} {} {}", last.0, last.1, peak_kib * 1024);
+    println!("{seconds} {total} {}", peak_kib * 1024);
     Ok(())
 }
 
@@ -161,12 +166,15 @@ fn sum(table: &Table) -> f64 {
     table.columns().iter().map(of_column).sum()
 }
 
-fn ours_once(file: &Path) -> anyhow::Result<f64> {
-    read_in_a_process(Command::new(std::env::current_exe()?).arg(READ_ONCE).arg(file), 0)
+fn ours(file: &Path) -> anyhow::Result<f64> {
+    read_in_a_process(Command::new(std::env::current_exe()?).arg(READ).arg(file), 0)
 }
 
-fn peer_once(python: &Path, file: &Path) -> anyhow::Result<f64> {
-    read_in_a_process(Command::new(python).args(["-c", include_str!("peer_read.py")]).arg(file), 0)
+fn peer(python: &Path, file: &Path) -> anyhow::Result<f64> {
+    read_in_a_process(
+        Command::new(python).args(["-c", include_str!("peer_read.py")]).arg(file).arg(READINGS.to_string()),
+        0,
+    )
 }
 
 /// The figure in this place of what the process prints.

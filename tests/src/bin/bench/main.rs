@@ -76,12 +76,12 @@ const BENCHMARKS: [(&str, Benchmark); 6] = [
 ];
 
 fn main() -> ExitCode {
-    // Started by the benchmarks themselves, so that each reading has a fresh process, as the peer has.
+    // Started by the benchmarks themselves, so that the readings have a process of their own, as the peer's have.
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [command, file] = arguments.as_slice()
-        && command == data::READ_ONCE
+        && command == data::READ
     {
-        return finish(data::read_once(file.as_ref()).map(|()| true));
+        return finish(data::read_in_turn(file.as_ref()).map(|()| true));
     }
     finish(parse(&arguments).and_then(|options| options.map_or(Ok(true), |options| run(&options))))
 }
