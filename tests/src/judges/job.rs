@@ -27,8 +27,9 @@ fn wrong_end(evidence: &Evidence, log: &Log) -> Option<Finding> {
     let ContainerRun { exit_code, preempted_by, .. } = &log.container;
     match (exit_code, preempted_by.as_deref()) {
         (Some(0), _) => None,
-        // 128 + the signal; SIGTERM that nobody heeded becomes SIGKILL at the end of the grace period.
-        (Some(137), Some("SIGKILL")) | (Some(143 | 137), Some("SIGTERM")) => None,
+        // 128 + the signal; SIGTERM that nobody heeded becomes SIGKILL at the end of the grace period, and a container may
+        // heed the one in the instant in which it is sent the other.
+        (Some(143 | 137), Some("SIGKILL" | "SIGTERM")) => None,
         // That is what it did, and judge `queue` names each dataset with its reason.
         (Some(SET_ASIDE), _) if evidence.is_our_worker() && evidence.has_set_aside() => None,
         (Some(code), by) => {
