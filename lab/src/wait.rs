@@ -47,7 +47,8 @@ pub struct Wait<'a> {
 }
 
 impl Wait<'_> {
-    /// Looks until it is done. The first look comes at once.
+    /// Looks until it is done. The first look comes at once. A look that took longer than the time between two is
+    /// followed by as long a pause: on a slow machine, looking must not hold up what is looked for.
     ///
     /// # Errors
     /// [`TimedOut`] with what was last seen, the look's own error (a terminal state), or an interruption.
@@ -55,6 +56,7 @@ impl Wait<'_> {
         let limit = scaled(self.limit);
         let start = Instant::now();
         loop {
+            let look_start = Instant::now();
             let last_seen = match look()? {
                 Look::Done(value) => return Ok(value),
                 Look::NotYet(seen) => seen,
@@ -64,7 +66,7 @@ impl Wait<'_> {
                 let (what, remedy) = (self.what.into(), self.remedy.into());
                 return Err(Failure::from(TimedOut { what, limit_s: limit.as_secs_f64(), last_seen, remedy }));
             }
-            thread::sleep(self.poll);
+            thread::sleep(self.poll.max(look_start.elapsed()).min(limit.saturating_sub(start.elapsed())));
         }
     }
 }
@@ -134,6 +136,22 @@ mod tests {
         let outcome = wait(60_000).until::<()>(|| Err(terminal.clone()));
         assert_eq!(outcome, Err(terminal));
         assert!(start.elapsed() < Duration::from_secs(1));
+    }
+
+    /// Slow looks take half of the time at most.
+    #[test]
+    fn slow_looks_leave_time_to_what_is_looked_for() {
+        let mut looked = Duration::ZERO;
+        let start = Instant::now();
+        let outcome = wait(200).until::<()>(|| {
+            let look = Instant::now();
+            thread::sleep(Duration::from_millis(20));
+            looked += look.elapsed();
+            Ok(Look::NotYet("nothing".into()))
+        });
+        assert!(outcome.is_err());
+        // The last look has no pause behind it.
+        assert!(looked.mul_f64(1.5) < start.elapsed(), "{looked:?} of {:?}", start.elapsed());
     }
 
     /// What is there already costs no time.

@@ -258,6 +258,7 @@ mod tests {
             "Protocols = 3, 4;".into(),
             "Squash = No_Root_Squash;".into(),
             "Only_Numeric_Owners = true;".into(),
+            "fsid_device = true;".into(),
         ] {
             assert!(lines.contains(&expected.as_str()), "`{expected}` is missing");
         }

@@ -101,6 +101,12 @@ impl Kind<'_> {
 }
 
 impl KindError {
+    /// kind did not wait for its nodes any longer: they boot slowly.
+    pub(super) fn is_slow_boot(&self) -> bool {
+        const SAID: &str = "could not find a log line that matches";
+        matches!(self, Self::Failed(DockerError::Failed { said, .. }) if said.contains(SAID))
+    }
+
     /// Whether a container has the name that a node was to have.
     pub fn is_taken_name(&self) -> bool {
         matches!(self, Self::Failed(error) if error.to_string().contains("is already in use by container"))

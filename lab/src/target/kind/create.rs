@@ -13,7 +13,7 @@ use crate::failure::{Exit, Explain, Failure, Result};
 use crate::kill_point::kill_point;
 use crate::manifests;
 use crate::target::kind::plan::{Plan, Volume};
-use crate::wait::{Look, Wait};
+use crate::wait::{Look, Wait, time_scale};
 
 /// The label that kind gives its nodes; the value is the cluster.
 pub(super) const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
@@ -73,7 +73,7 @@ pub(super) fn environment(lab: &mut Kind<'_>) -> Result<(String, IpAddr)> {
 fn create_cluster(lab: &Kind<'_>, config: &str) -> Result<()> {
     let remedy = "take the lab down with `cargo xtask lab down`, and begin anew";
     let wait = Wait { what: "get the names of the cluster's nodes", limit: LEFT_OVER, poll: POLL, remedy };
-    wait.until(|| match kind(lab).create(config, &lab.plan.node_image) {
+    wait.until(|| match create_patiently(lab, config) {
         Ok(()) => Ok(Look::Done(())),
         Err(error) if error.is_taken_name() => {
             lab.console.line(Tone::Note, "Swept", &format!("cluster `{}`, which Docker still made", lab.names.cluster));
@@ -82,6 +82,22 @@ fn create_cluster(lab: &Kind<'_>, config: &str) -> Result<()> {
         }
         Err(error) => Err(Failure::from(error)),
     })
+}
+
+/// kind gives its nodes 30 s to boot, which nothing lengthens. So a machine that is said to be slow gets them more often.
+fn create_patiently(lab: &Kind<'_>, config: &str) -> Result<(), cli::KindError> {
+    let attempts = time_scale().unwrap_or(1.0).ceil();
+    let mut attempt = 1.0;
+    loop {
+        match kind(lab).create(config, &lab.plan.node_image) {
+            Err(error) if error.is_slow_boot() && attempt < attempts => {
+                let told = format!("cluster `{}`: its nodes took more than kind's 30 s to boot", lab.names.cluster);
+                lab.console.line(Tone::Note, "Again", &told);
+                attempt += 1.0;
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// The nodes' containers, running or not.
