@@ -3,7 +3,7 @@
 use super::explain;
 use crate::cli;
 use crate::console::{Console, Tone};
-use crate::failure::{Exit, Result};
+use crate::failure::{Exit, Failure, Result};
 use crate::flow::{self, Context, Phase};
 use crate::places::Places;
 use crate::preflight::{self, Ground, Needs, Place};
@@ -27,10 +27,22 @@ pub fn run(arguments: &cli::Up, console: &Console) -> Result<Exit> {
     let found = preflight(&needs, console)?;
     let site = open(arguments, &places, found.ground, console)?;
     let mut context = Context { site: Some(site), console, places: &places, run: None };
-    flow::walk(&mut context, Phase::Up).map_err(|failed| failed.failure)?;
     let name = &arguments.place.which.name;
+    flow::walk(&mut context, Phase::Up).map_err(|failed| say_what_stays(failed.failure, name))?;
     console.line(Tone::Good, "Up", &format!("lab `{name}` on {}", target.name()));
     Ok(Exit::Green)
+}
+
+/// An interruption has no remedy of its own; but half a lab is there.
+fn say_what_stays(failure: Failure, name: &str) -> Failure {
+    if !failure.is_interruption() {
+        return failure;
+    }
+    let flag = if name == cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
+    let remedy = format!(
+        "what was made so far stays: `cargo xtask lab up{flag}` finishes it, `cargo xtask lab down{flag}` removes it"
+    );
+    Failure { remedy, ..failure }
 }
 
 /// Chooses the target and says why. A lab that stands already is taken up where it stands, unless another target is

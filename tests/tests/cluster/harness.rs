@@ -45,6 +45,9 @@ pub struct Image {
     pub entrypoint: &'static str,
 }
 
+/// Such an image in Docker; gone when it is dropped.
+pub struct Built(&'static str);
+
 /// How a `lab` ended.
 #[derive(Debug)]
 pub struct Said {
@@ -203,14 +206,15 @@ impl Place {
         docker(&["exec", &self.node("worker"), "sh", "-e", "-c", script])
     }
 
-    /// Waits until the Spot node has told that the worker's image is gone: the next run loads it again.
+    /// Waits until the Spot node tells the API server that it has the worker's image, or that it has not: what the lab
+    /// goes by.
     #[track_caller]
-    pub fn wait_for_image_to_be_missed(&self) {
+    pub fn wait_for_worker_on_node(&self, wanted: bool) {
         let start = Instant::now();
         let node = self.node("worker");
         let told = || self.kubectl(&["get", "node", &node, "--output", "jsonpath={.status.images[*].names}"]);
-        while told().contains("batch-ml-lab/worker") {
-            assert!(start.elapsed() < scaled(LIMIT), "the node goes on telling of an image that is not there");
+        while told().contains("batch-ml-lab/worker") != wanted {
+            assert!(start.elapsed() < scaled(LIMIT), "the node goes on telling of its images what is not so");
             thread::sleep(Duration::from_millis(200));
         }
     }
@@ -224,12 +228,19 @@ impl Place {
 impl Image {
     /// Builds it: the worker, and what is to be run in its place.
     #[track_caller]
-    pub fn build(&self, place: &Place) {
+    pub fn build(&self, place: &Place) -> Built {
         let context = tempfile::Builder::new().prefix("image-").tempdir_in(place.dir.path()).expect("a directory");
         fs_err::copy(worker(), context.path().join("worker")).expect("the worker");
         let file = format!("FROM scratch\nCOPY worker /worker\nENTRYPOINT {}\n", self.entrypoint);
         fs_err::write(context.path().join("Dockerfile"), file).expect("a writable directory");
         docker(&["build", "--quiet", "--tag", self.name, &context.path().display().to_string()]);
+        Built(self.name)
+    }
+}
+
+impl Drop for Built {
+    fn drop(&mut self) {
+        docker(&["image", "rm", "--force", self.0]);
     }
 }
 

@@ -42,11 +42,12 @@ const TROUBLES: &[Trouble] = &[
         which: "-on-the-node",
         before: |place| {
             place.run("e2e", &["--keep"]).assert_code(0);
+            place.wait_for_worker_on_node(true);
             let images = place.on_spot_node("ctr --namespace k8s.io images list --quiet | grep batch-ml-lab/worker");
             place.on_spot_node(&format!("ctr --namespace k8s.io images remove {}", images.replace('\n', " ")));
         },
         // Until the node has told the API server of it, nobody would load it again.
-        after: |place| place.wait_for_image_to_be_missed(),
+        after: |place| place.wait_for_worker_on_node(false),
         ..NOTHING
     },
     Trouble { cause: "worker-not-started", arguments: &["--worker-image", NO_PROGRAM.name], ..NOTHING },
@@ -106,8 +107,7 @@ const NOTHING: Trouble =
 #[test]
 fn each_terminal_state_is_told_by_its_name() {
     let place = or_skip!(Place::new(1));
-    CRASHES.build(&place);
-    NO_PROGRAM.build(&place);
+    let _images = [CRASHES.build(&place), NO_PROGRAM.build(&place)];
     place.run("up", &[]).assert_code(0);
     for trouble in TROUBLES {
         (trouble.before)(&place);

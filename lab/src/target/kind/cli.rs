@@ -107,9 +107,10 @@ impl KindError {
         matches!(self, Self::Failed(DockerError::Failed { said, .. }) if said.contains(SAID))
     }
 
-    /// Whether a container has the name that a node was to have.
+    /// Whether a container has the name that a node was to have: Docker says so while it makes it, kind once it is there.
     pub fn is_taken_name(&self) -> bool {
-        matches!(self, Self::Failed(error) if error.to_string().contains("is already in use by container"))
+        let says = |words: &str| self.to_string().contains(words);
+        says("is already in use by container") || says("node(s) already exist for a cluster")
     }
 }
 
