@@ -61,6 +61,10 @@ pub(super) fn environment(lab: &mut Kind<'_>) -> Result<(String, IpAddr)> {
             export.join().unwrap_or_else(|_| Err(Failure::fault(Exit::Lab, "failed to start the export: it panicked")));
         (cluster, address)
     });
+    if let (Err(_), Err(export)) = (&cluster, &address) {
+        // One error ends the step; the other one is told here, for it may be the reason.
+        lab.console.failure(export);
+    }
     cluster?;
     lab.kind().cluster_made = true;
     lab.save()?;
