@@ -59,8 +59,11 @@ fn clean_docker(places: &Places, cache: bool, console: &Console) -> Result<()> {
     }
     if cache {
         for image in kind::cached_images(&docker)? {
-            docker.remove_image(&image)?;
-            console.line(Tone::Good, "Removed", &format!("image {image}"));
+            if docker.remove_unused_image(&image)? {
+                console.line(Tone::Good, "Removed", &format!("image {image}"));
+            } else {
+                console.line(Tone::Good, "Kept", &format!("image {image}, which a container uses"));
+            }
         }
     }
     Ok(())

@@ -30,6 +30,9 @@ const ASK: Duration = Duration::from_secs(10);
 /// How long one may take that moves images.
 const LONG: Duration = Duration::from_secs(900);
 
+/// What the engine says of an image that a container uses.
+const IMAGE_IN_USE: [&str; 2] = ["is using its referenced image", "image is being used by"];
+
 /// A Docker engine, reached by its client.
 #[derive(Debug, Clone)]
 pub struct Docker {
@@ -167,12 +170,16 @@ impl Docker {
         Ok(call.run()?.lines())
     }
 
-    /// Removes an image's name, and the image with its last one. Nothing happens if it is not there.
+    /// Removes an image's name, and the image with its last one. Nothing happens if it is not there, or if a container
+    /// still uses it; says whether it is gone.
     ///
     /// # Errors
-    /// When a container still uses it.
-    pub fn remove_image(&self, reference: &str) -> Result<()> {
-        self.call(["image", "rm", reference]).run_if_there().map(drop)
+    /// When the engine does not answer.
+    pub fn remove_unused_image(&self, reference: &str) -> Result<bool> {
+        match self.call(["image", "rm", reference]).run_if_there() {
+            Err(DockerError::Failed { said, .. }) if IMAGE_IN_USE.iter().any(|words| said.contains(words)) => Ok(false),
+            other => other.map(|_| true),
+        }
     }
 
     /// Pulls an image.

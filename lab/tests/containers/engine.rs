@@ -1,6 +1,6 @@
 //! The wrapper of Docker's client against a real engine: what scripts in its place cannot show.
 
-use lab::docker::{Mount, Run};
+use lab::docker::{Build, Mount, Run};
 
 use crate::harness::{LABEL, Named, engine, or_skip, shell_image};
 
@@ -61,4 +61,21 @@ fn an_image_that_is_not_there_is_not_pulled() {
     let error = docker.run(&run).unwrap_err().to_string();
     assert!(error.contains("No such image"), "{error}");
     assert!(start.elapsed().as_secs() < 5);
+}
+
+/// An image that a container uses stays, and that is an answer, not an error; without the container it goes.
+#[test]
+fn an_image_in_use_stays() {
+    let docker = or_skip!(engine());
+    let base = or_skip!(shell_image(&docker));
+    let container = Named::new(&docker);
+    let reference = format!("localhost/batch-ml-lab-test/{}:in-use", container.name);
+    let dockerfile = format!("FROM {base}\nLABEL of={}\n", container.name);
+    docker.build(&Build { reference: &reference, files: &[("Dockerfile", &dockerfile)], ..Build::default() }).unwrap();
+    let command = &["sleep", "60"];
+    docker.run(&Run { image: &reference, name: &container.name, labels: &[LABEL], command, ..Run::default() }).unwrap();
+    assert!(!docker.remove_unused_image(&reference).unwrap());
+    assert!(docker.remove(&container.name).unwrap());
+    assert!(docker.remove_unused_image(&reference).unwrap() && docker.remove_unused_image(&reference).unwrap());
+    assert_eq!(docker.image_id(&reference).unwrap(), None);
 }

@@ -100,6 +100,8 @@ impl Place {
         command.env("LAB_RUNS", self.path("runs"));
         command.envs(redis_server().ok().map(|server| ("LAB_REDIS_SERVER", server)));
         command.env("TERM", "xterm");
+        // Docker is the whole machine's: what others have there is not this place's to see, let alone to clean up.
+        command.env("DOCKER_HOST", format!("unix://{}", self.path("no-docker").display()));
         command
     }
 

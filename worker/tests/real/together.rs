@@ -153,7 +153,7 @@ fn a_worker_that_starts_while_another_works_does_not_wait_for_long() {
     let stage = or_skip!(stage_of(2));
     let slow = stage.start_with("WORKER_HANG_AT", "read");
     slow.note("WORKER_HANG_AT");
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let other = stage.start();
     let claimed = other.log("Processing dataset: datasets/training/day-01.pkl");
     // A heartbeat comes each third of the lease; that it comes is the sign of life.

@@ -127,6 +127,10 @@ impl<'a> Kind<'a> {
         Ok(self.cluster.as_ref().ok_or(FlowError::OutOfOrder("a cluster"))?)
     }
 
+    fn node_count(&self) -> usize {
+        1 + self.plan.spot_nodes as usize
+    }
+
     /// What the edits of the manifests put in.
     fn values(&self) -> Values {
         let nfs = self.plan.volume.volume == Volume::Nfs;
@@ -157,14 +161,13 @@ impl Site for Kind<'_> {
         let (told, address) = create::environment(self)?;
         self.address = Some(address);
         let cluster = Cluster::open(&self.lab.kubeconfig())?;
-        let nodes = objects::wait_for_nodes(&cluster, 1 + self.plan.spot_nodes as usize)?;
-        kill_point("kind-nodes-ready");
+        let nodes = objects::wait_for_api(&cluster, self.node_count())?;
         self.share = Some(PodShare(cluster.clone()));
         let version = cluster.version()?;
         self.cluster = Some(cluster);
         let name = self.lab.name();
         let told = if was_up { format!("lab `{name}` is up already, since {}", self.state.created) } else { told };
-        Ok(format!("{told}; Kubernetes {version}, {} ready", plural(nodes.len(), "node")))
+        Ok(format!("{told}; Kubernetes {version}, {}", plural(nodes.len(), "node")))
     }
 
     fn up_volume(&mut self) -> Result<String> {
@@ -172,6 +175,7 @@ impl Site for Kind<'_> {
         export::forget_old_mount(self, self.cluster()?)?;
         self.apply(manifests::PERSISTENT_VOLUME, &self.values())?;
         kill_point("kind-volume-made");
+        objects::wait_for_volume(self.cluster()?)?;
         Ok(format!("{export}; {}", self.plan.volume.words()))
     }
 
@@ -186,6 +190,9 @@ impl Site for Kind<'_> {
         self.apply(manifests::REDIS_POD, &self.values())?;
         let version = objects::wait_for_redis(&cluster)?;
         kill_point("kind-redis-ready");
+        // Nobody needs the Spot nodes before this; they come up while all of the above is made.
+        let nodes = objects::wait_for_nodes(&cluster, self.node_count())?;
+        kill_point("kind-nodes-ready");
         let share = PodShare(cluster);
         let free = share.probe()?;
         let mounted = share.mounted()?;
@@ -193,7 +200,8 @@ impl Site for Kind<'_> {
         self.save()?;
         kill_point("up-done");
         let told = format!(
-            "{version} in pod `{REDIS_POD}`; the share is {mounted}, written to, renamed and read back, {free} free"
+            "{version} in pod `{REDIS_POD}`; the share is {mounted}, written to, renamed and read back, {free} free; {} ready",
+            plural(nodes.len(), "node")
         );
         (self.redis_version, self.mounted) = (Some(version), Some(mounted));
         Ok(told)

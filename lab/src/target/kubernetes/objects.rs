@@ -44,6 +44,22 @@ pub fn patience(restarts: i32) -> Patience {
     Patience { unschedulable: scaled(UNSCHEDULABLE), mounts: 3, restarts }
 }
 
+/// Waits until the API server answers and knows every node, ready or not.
+///
+/// # Errors
+/// When it does not in time.
+pub fn wait_for_api(cluster: &Cluster, wanted: usize) -> Result<Vec<Node>> {
+    let remedy = "look at the control plane: `docker logs` of its node";
+    let wait = Wait { what: "reach the cluster's API server", limit: NODES, poll: POLL, remedy };
+    wait.until(|| {
+        Ok(match cluster.nodes() {
+            Ok(nodes) if nodes.len() >= wanted => Look::Done(nodes),
+            Ok(nodes) => Look::NotYet(format!("it knows {} of {wanted} nodes", nodes.len())),
+            Err(error) => Look::NotYet(error.to_string()),
+        })
+    })
+}
+
 /// Waits until every node of the cluster is ready.
 ///
 /// # Errors
@@ -75,6 +91,25 @@ pub fn not_ready(node: &Node) -> Option<String> {
         Some(condition) => Some(condition.message.clone().unwrap_or_default()),
         None => Some("it has not reported".into()),
     }
+}
+
+/// Waits until the volume controller has seen the volume. A claim that it sees before the volume is left alone until
+/// the controller's next round, which comes every 15 seconds.
+///
+/// # Errors
+/// When it has not in time.
+pub fn wait_for_volume(cluster: &Cluster) -> Result<()> {
+    let remedy = "see whether the controller manager runs: `kubectl --namespace kube-system get pods`";
+    let wait = Wait { what: "make the volume `fileserver` available", limit: BIND, poll: POLL, remedy };
+    wait.until(|| {
+        let volume: Option<PersistentVolume> = cluster.get_global(VOLUME)?;
+        let phase = volume.and_then(|volume| volume.status?.phase).unwrap_or_else(|| "unknown".into());
+        Ok(if phase == "Available" || phase == "Bound" {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("phase {phase}"))
+        })
+    })
 }
 
 /// Waits until the claim is bound to the volume.
@@ -136,7 +171,10 @@ pub fn wait_for_redis(cluster: &Cluster) -> Result<String> {
             });
         }
         let events = cluster.events()?;
-        if let Some(trouble) = trouble::of_pod(&pod, &events, Timestamp::now(), &patience(1)) {
+        let trouble = trouble::of_pod(&pod, &events, Timestamp::now(), &patience(1));
+        // While nodes come up, that the pod fits none of them is no news.
+        let comes_up = || cluster.nodes().is_ok_and(|nodes| nodes.iter().any(|node| not_ready(node).is_some()));
+        if let Some(trouble) = trouble.filter(|trouble| trouble.cause != "unschedulable" || !comes_up()) {
             let last_words = last_words(cluster, &trouble);
             return Err(Stuck {
                 what: "start Redis".into(),
