@@ -137,6 +137,8 @@ pub enum GkeError {
         left: Vec<String>,
         /// The commands that remove them.
         commands: Vec<String>,
+        /// The projects that were looked at, as options.
+        project: String,
         /// The lab's ID.
         lab_id: String,
     },
@@ -277,8 +279,8 @@ impl Explain for GkeError {
             Self::Delete { command, .. } => {
                 format!("it may still cost money: `cargo xtask lab down` tries again; by hand: {command}")
             }
-            Self::Left { commands, lab_id, .. } => format!(
-                "they may still cost money: cargo xtask lab gc --project PROJECT --lab-id {lab_id}; by hand: {}",
+            Self::Left { commands, project, lab_id, .. } => format!(
+                "they may still cost money: cargo xtask lab gc --project {project} --lab-id {lab_id}; by hand: {}",
                 commands.join("; ")
             ),
             Self::LongName { .. } => "use a shorter --name".into(),

@@ -126,8 +126,9 @@ impl Remover<'_> {
         if left.is_empty() {
             return Ok(());
         }
-        let (left, commands) = left.into_iter().unzip();
-        Err(GkeError::Left { left, commands, lab_id: lab_id.into() }.into())
+        let (left, commands): (Vec<_>, Vec<_>) = left.into_iter().unzip();
+        let project = projects.join(" --project ");
+        Err(GkeError::Left { left, commands, project, lab_id: lab_id.into() }.into())
     }
 }
 
