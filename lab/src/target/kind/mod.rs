@@ -175,7 +175,6 @@ impl Site for Kind<'_> {
         export::forget_old_mount(self, self.cluster()?)?;
         self.apply(manifests::PERSISTENT_VOLUME, &self.values())?;
         kill_point("kind-volume-made");
-        objects::wait_for_volume(self.cluster()?)?;
         Ok(format!("{export}; {}", self.plan.volume.words()))
     }
 
