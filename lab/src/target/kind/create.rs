@@ -1,12 +1,13 @@
 //! The cluster and the export, made side by side; what a kill has left half-made is finished or made anew.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Kind, LABEL, Names, cli, export, make_export_dir};
+use super::{Kind, LABEL, Names, cli, export, images, make_export_dir};
 use crate::console::Tone;
 use crate::docker::Docker;
 use crate::failure::{Exit, Explain, Failure, Result};
@@ -51,21 +52,25 @@ pub(super) fn environment(lab: &mut Kind<'_>) -> Result<(String, IpAddr)> {
     lab.save()?;
     let config = config(&lab.plan, &lab.lab.export().to_string_lossy())?;
     let shared = &*lab;
-    let (cluster, address) = thread::scope(|scope| {
+    let over = AtomicBool::new(false);
+    let (cluster, address, prepared) = thread::scope(|scope| {
         let export = scope.spawn(|| export::up(shared));
+        let prepared = scope.spawn(|| images::prepare_redis(shared, &over));
         let cluster = create_cluster(shared, &config);
+        over.store(true, Ordering::Relaxed);
         if cluster.is_ok() {
             kill_point("kind-cluster-made");
         }
         let address =
             export.join().unwrap_or_else(|_| Err(Failure::fault(Exit::Lab, "failed to start the export: it panicked")));
-        (cluster, address)
+        (cluster, address, prepared.join().unwrap_or(false))
     });
     if let (Err(_), Err(export)) = (&cluster, &address) {
         // One error ends the step; the other one is told here, for it may be the reason.
         lab.console.failure(export);
     }
     cluster?;
+    lab.redis_prepared = prepared;
     lab.kind().cluster_made = true;
     lab.save()?;
     kill_point("kind-cluster-recorded");

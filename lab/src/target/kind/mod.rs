@@ -72,6 +72,8 @@ pub struct Kind<'a> {
     /// The export's address on the lab's network.
     address: Option<IpAddr>,
     redis_version: Option<String>,
+    /// Redis's image was made ready on its node while the cluster was made.
+    redis_prepared: bool,
     /// How the share is mounted where Redis runs.
     mounted: Option<String>,
     forward: OnceLock<Forward>,
@@ -108,6 +110,7 @@ impl<'a> Kind<'a> {
             share,
             address,
             redis_version,
+            redis_prepared: false,
             mounted,
             forward,
             console,
