@@ -21,6 +21,8 @@ pub(super) const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
 
 /// How long Docker may still be at work for a lab that was killed.
 const LEFT_OVER: Duration = Duration::from_secs(60);
+/// How long kubeadm waits for a control plane by itself.
+const CONTROL_PLANE: Duration = Duration::from_secs(240);
 /// Time between two tries.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -149,11 +151,12 @@ fn wake(docker: &Docker, nodes: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// kind's configuration: the file under `manifests/`, its Spot node as often as asked, and the export's directory where
-/// nodes have to have it.
+/// kind's configuration: the file under `manifests/`, its Spot node as often as asked, the export's directory where nodes
+/// have to have it, and more patience where the machine is said to be slow.
 fn config(plan: &Plan, export: &str) -> Result<String> {
     let mut config: Value = manifests::edited(manifests::KIND, &manifests::Values::default())?;
     let fault = || Failure::fault(Exit::Lab, "failed to read manifest `kind.yaml`: it has no nodes");
+    config["kubeadmConfigPatches"] = json!(patience(time_scale().unwrap_or(1.0)));
     let nodes = config.get_mut("nodes").and_then(Value::as_array_mut).ok_or_else(fault)?;
     let spot = nodes.pop().ok_or_else(fault)?;
     nodes.extend(std::iter::repeat_n(spot, plan.spot_nodes as usize));
@@ -164,6 +167,22 @@ fn config(plan: &Plan, export: &str) -> Result<String> {
     }
     // JSON is YAML.
     Ok(config.to_string())
+}
+
+/// What kubeadm is told where deadlines are scaled: how long it waits for the control plane, and that its controllers,
+/// each the only one of its kind, need not keep a lease that a slow machine would lose.
+fn patience(scale: f64) -> Vec<String> {
+    if scale <= 1.0 {
+        return Vec::new();
+    }
+    let alone = json!({ "extraArgs": { "leader-elect": "false" } });
+    let patch = json!({
+        "kind": "ClusterConfiguration",
+        "apiServer": { "timeoutForControlPlane": format!("{:.0}s", CONTROL_PLANE.mul_f64(scale).as_secs_f64()) },
+        "controllerManager": alone,
+        "scheduler": alone,
+    });
+    vec![patch.to_string()]
 }
 
 impl Explain for TakenName {
@@ -177,5 +196,19 @@ impl Explain for TakenName {
 
     fn remedy(&self) -> String {
         "use another lab with --name, or take that one down from where it was made".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine of usual speed gets kubeadm's own deadlines, a slow one longer ones.
+    #[test]
+    fn kubeadm_is_patient_where_deadlines_are_scaled() {
+        assert_eq!(patience(1.0), Vec::<String>::new());
+        let patch: Value = serde_json::from_str(&patience(2.5)[0]).unwrap();
+        assert_eq!(patch["apiServer"]["timeoutForControlPlane"], "600s");
+        assert_eq!(patch["scheduler"]["extraArgs"]["leader-elect"], "false");
     }
 }

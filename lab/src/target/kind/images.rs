@@ -39,7 +39,9 @@ pub(super) fn prepare_redis(lab: &Kind<'_>, over: &AtomicBool) -> bool {
         };
         Ok(Look::Done(match digest(&String::from_utf8_lossy(&list.stdout)) {
             Some(digest) => containerd(&["snapshots", "unpack", &digest]).is_some(),
-            None => load(lab, std::slice::from_ref(&node), |file| Ok(lab.docker.save(&lab.plan.redis_image, file)?)).is_ok(),
+            None => {
+                load(lab, std::slice::from_ref(&node), |file| Ok(lab.docker.save(&lab.plan.redis_image, file)?)).is_ok()
+            }
         }))
     });
     prepared.unwrap_or(false)
