@@ -39,6 +39,7 @@ fn on_a_cluster(arguments: &[&String]) -> Result<ExitCode, String> {
             ));
         }
     }
+    build::lab_with_kill_points()?;
     let mut cargo = runner();
     cargo.args(["--package", "tests", "--test", "cluster"]).args(arguments);
     cargo.env(CLUSTER_TESTS, "1").env("LAB_WORKER", build::worker(false)?);
