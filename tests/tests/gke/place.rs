@@ -1,0 +1,230 @@
+//! A place for labs on target `gke`: the double, one or more machines with a state directory and a gcloud configuration
+//! of their own, the ledger that they share, and what lives in the double's cloud looked at from outside.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use lab::record::{Record, Verdict};
+
+use crate::double::cloud::{Kind, Resource, Verb};
+use crate::double::kind::{self, Kind as RealKind};
+use crate::double::{Double, PROJECT, REPOSITORY, bill};
+use crate::program::{Running, Said, lab, start, worker};
+
+/// Set by `cargo xtask test --cluster`.
+const WANTED: &str = "LAB_CLUSTER_TESTS";
+/// What the shell, CI or a person's configuration sets, and no lab of a test may see.
+const REMOVED: &[&str] = &[
+    "CI",
+    "NO_COLOR",
+    "COLUMNS",
+    "BATCH_ML_LAB",
+    "GITHUB_ACTIONS",
+    "GITHUB_STEP_SUMMARY",
+    "LAB_RUNS",
+    "LAB_CONFIG",
+    "LAB_JOB_TIME_SCALE",
+    "LAB_KILL_AT",
+    "WORKER_SEED",
+    "WORKER_LEASE_S",
+    "CLOUDSDK_CORE_PROJECT",
+    "GOOGLE_CLOUD_PROJECT",
+];
+
+/// The double, a directory, and a lab.
+pub struct Place {
+    pub double: Double,
+    dir: tempfile::TempDir,
+    behind: Option<RealKind>,
+    /// Somebody else's, as it was put there.
+    foreign: Vec<Resource>,
+}
+
+impl Place {
+    /// A place with nobody behind the double, if there is a gcloud.
+    pub fn new() -> Result<Self, String> {
+        gcloud()?;
+        let dir = tempfile::Builder::new().prefix("lab-gke-").tempdir().expect("a temporary directory");
+        let place = Self { double: Double::start(), dir, behind: None, foreign: Vec::new() };
+        let credential = serde_json::json!({
+            "apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": { "token": "nobody's" },
+        });
+        kind::write_plugin(&place.path("bin"), &credential)?;
+        Ok(place)
+    }
+
+    /// A place with kind behind the double, if clusters are wanted.
+    pub fn with_cluster() -> Result<Self, String> {
+        if std::env::var_os(WANTED).is_none_or(|value| value != "1") {
+            return Err("a cluster takes half a minute; `cargo xtask test --cluster` runs this".into());
+        }
+        gcloud()?;
+        let dir = tempfile::Builder::new().prefix("lab-gke-").tempdir().expect("a temporary directory");
+        let name = format!("double-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+        let behind = RealKind::new(&name, dir.path());
+        // The plugin is there before there is a cluster: preflight asks for it.
+        kind::write_plugin(&behind.bin(), &serde_json::Value::Null)?;
+        let double = Double::before(Box::new(behind.clone()));
+        double.listen(behind.gateway(), double.port());
+        behind.set_port(double.port());
+        eprintln!("behind the double: {}", behind.mounts());
+        Ok(Self { double, dir, behind: Some(behind), foreign: Vec::new() })
+    }
+
+    /// A path in this place.
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    /// `lab COMMAND` on a machine, led to the double; `up` and `e2e` with the project and the answer to the question.
+    pub fn command_on(&self, machine: &str, command: &str, arguments: &[&str]) -> Command {
+        let mut lab = Command::new(lab());
+        for variable in REMOVED {
+            lab.env_remove(variable);
+        }
+        lab.arg(command).args(arguments).current_dir(self.dir.path()).stdin(Stdio::null());
+        if ["up", "e2e"].contains(&command) {
+            let repository = format!("127.0.0.1:{}/{PROJECT}/{REPOSITORY}", self.double.port());
+            lab.args(["--target", "gke", "--project", PROJECT, "--yes", "--image-repository", &repository]);
+        }
+        let home = self.path(machine);
+        fs_err::create_dir_all(home.join("cloudsdk")).expect("a writable directory");
+        let token = home.join("token");
+        fs_err::write(&token, "ya29.a-token-of-the-double").expect("a writable directory");
+        lab.env("XDG_STATE_HOME", home.join("state")).env("XDG_CACHE_HOME", self.path("cache"));
+        lab.env("CLOUDSDK_CONFIG", home.join("cloudsdk")).env("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", token);
+        lab.env("LAB_LEDGER", self.ledger()).env("LAB_RUNS", self.path("runs")).env("LAB_GCLOUD_POLL_MS", "100");
+        lab.env("KUBECONFIG", self.path("users-kubeconfig")).env("TERM", "xterm").envs(self.double.environment());
+        lab.env("LAB_WORKER", worker_or_nothing()).env("LAB_JUDGE", env!("CARGO_BIN_EXE_judge"));
+        lab.env("PATH", with_front(&self.path("bin")));
+        lab
+    }
+
+    /// The same on the first machine.
+    pub fn command(&self, command: &str, arguments: &[&str]) -> Command {
+        self.command_on("machine", command, arguments)
+    }
+
+    /// Starts a command.
+    pub fn start(&self, command: Command) -> Running {
+        start(self.dir.path(), command)
+    }
+
+    /// Runs `lab` on the first machine to its end.
+    pub fn run(&self, command: &str, arguments: &[&str]) -> Said {
+        self.start(self.command(command, arguments)).wait()
+    }
+
+    /// Runs `lab` on another machine to its end.
+    pub fn run_on(&self, machine: &str, command: &str, arguments: &[&str]) -> Said {
+        self.start(self.command_on(machine, command, arguments)).wait()
+    }
+
+    /// Runs `lab` to where it is killed.
+    #[track_caller]
+    pub fn kill_at(&self, command: &str, arguments: &[&str], point: &str) {
+        let mut killed = self.command(command, arguments);
+        killed.env("LAB_KILL_AT", point);
+        let said = self.start(killed).wait();
+        assert_eq!(said.code, 128 + 9, "{point} was not come to: {}", said.err);
+    }
+
+    /// The ledger that all machines of this place share.
+    pub fn ledger(&self) -> PathBuf {
+        self.path("ledger.jsonl")
+    }
+
+    /// Puts somebody else's cluster and instance there, under the tutorial's very names, in the tutorial's very places.
+    pub fn add_foreign(&mut self) {
+        let cluster = serde_json::json!({
+            "name": "batch-aiml", "location": "us-central1", "status": "RUNNING", "endpoint": "192.0.2.9",
+            "autopilot": { "enabled": true }, "resourceLabels": { "team": "somebody-else" },
+            "currentMasterVersion": "1.34.4-gke.1193000", "currentNodeVersion": "1.34.4-gke.1193000",
+        });
+        let name = format!("projects/{PROJECT}/locations/us-central1-b/instances/batch-aiml-filestore");
+        let instance = serde_json::json!({
+            "name": name, "state": "READY", "tier": "BASIC_HDD", "labels": { "team": "somebody-else" },
+            "fileShares": [{ "name": "NFSVol", "capacityGb": "1024" }],
+            "networks": [{ "network": "default", "ipAddresses": ["192.0.2.10"] }],
+        });
+        self.foreign.push(self.double.add_foreign(Kind::Cluster, "us-central1", "batch-aiml", cluster));
+        self.foreign.push(self.double.add_foreign(Kind::Instance, "us-central1-b", "batch-aiml-filestore", instance));
+    }
+
+    /// What lives and is the lab's, by kind and name.
+    pub fn living(&self) -> Vec<String> {
+        let cloud = self.double.cloud();
+        let ours = cloud.living().filter(|resource| !resource.foreign && resource.kind != Kind::Repository);
+        ours.map(Resource::name).collect()
+    }
+
+    /// Exactly these resources of the lab live, by the end of their names; what is somebody else's is as it was; nobody
+    /// has asked what nobody has foreseen. Prints the bill.
+    #[track_caller]
+    pub fn assert_living(&self, expected: &[&str], when: &str) {
+        let living = self.living();
+        let cloud = self.double.cloud();
+        eprintln!("the bill {when}:\n{}", bill::print(cloud.living().filter(|known| known.kind != Kind::Repository)));
+        let matches = living.len() == expected.len()
+            && living.iter().zip(expected).all(|(living, expected)| living.ends_with(expected));
+        assert!(matches, "{when}: {living:#?} live, not {expected:#?}");
+        for foreign in &self.foreign {
+            assert_eq!(cloud.resources.get(&foreign.name()), Some(foreign), "{when}: somebody else's was touched");
+        }
+        let touched = |call: &&crate::double::cloud::Call| call.method.ends_with(".delete") && call.answered == 200;
+        assert!(self.foreign.is_empty() || cloud.calls.iter().filter(touched).count() == deletes(&cloud), "{when}");
+        assert!(cloud.surprises.is_empty(), "{when}: {:#?}", cloud.surprises);
+    }
+
+    /// Nothing of the lab lives.
+    #[track_caller]
+    pub fn assert_nothing_lives(&self, when: &str) {
+        self.assert_living(&[], when);
+    }
+
+    /// The record of the newest run, and its verdict.
+    #[track_caller]
+    pub fn newest_record(&self) -> (Record, Verdict) {
+        let runs = fs_err::read_dir(self.path("runs")).expect("records").map(|run| run.expect("an entry").path());
+        let newest = runs.filter(|run| run.join("record.json").exists()).max().expect("a record");
+        let record = Record::open(newest).expect("a record");
+        let verdict = record.verdict().expect("a verdict");
+        (record, verdict)
+    }
+}
+
+/// Deletes that have begun, of whatever is the lab's.
+fn deletes(cloud: &crate::double::cloud::Cloud) -> usize {
+    cloud.operations.values().filter(|operation| operation.verb == Verb::Delete).count()
+}
+
+impl Drop for Place {
+    /// A test that fails leaves a cluster: nobody would look at this one.
+    fn drop(&mut self) {
+        if let Some(behind) = &self.behind {
+            behind.clear();
+        }
+    }
+}
+
+/// Whether there is a gcloud that runs: asked once.
+fn gcloud() -> Result<(), String> {
+    static FOUND: OnceLock<Result<(), String>> = OnceLock::new();
+    let look = || match Command::new("gcloud").args(["version", "--format=json"]).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("gcloud does not run: {}", String::from_utf8_lossy(&output.stderr))),
+        Err(error) => Err(format!("gcloud is not on the PATH ({error}); target `gke` is driven through it")),
+    };
+    FOUND.get_or_init(look).clone()
+}
+
+/// Without a cluster no worker is ever pushed.
+fn worker_or_nothing() -> PathBuf {
+    if std::env::var_os("LAB_WORKER").is_some() { worker() } else { "no-worker".into() }
+}
+
+fn with_front(bin: &Path) -> std::ffi::OsString {
+    let rest = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::iter::once(bin.to_owned()).chain(std::env::split_paths(&rest))).expect("a PATH")
+}
