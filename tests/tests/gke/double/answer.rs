@@ -47,6 +47,18 @@ impl Refusal {
         Self::new(403, "PERMISSION_DENIED", message).because("SERVICE_DISABLED", metadata)
     }
 
+    /// A quota of a region, as Filestore says it.
+    pub fn quota(name: &str, limit: i64) -> Self {
+        let message = format!("Quota limit '{name}' has been exceeded. Limit: {limit} in region us-central1.");
+        let description = format!("Quota '{name}' exhausted. Limit {limit} in region us-central1");
+        let mut refusal = Self::new(429, "RESOURCE_EXHAUSTED", message);
+        refusal.details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+            "violations": [{ "subject": "project:415104041262", "description": description }],
+        }));
+        refusal
+    }
+
     /// With the machine-readable reason that Google's newer errors have.
     pub fn because(mut self, reason: &str, metadata: Value) -> Self {
         self.details.push(json!({

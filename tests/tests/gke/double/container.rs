@@ -157,9 +157,14 @@ fn delete(cloud: &mut Cloud, ask: &Ask<'_>, name: &str) -> Result<Value, Refusal
 
 /// One operation at a time on a cluster and its pools.
 fn refuse_if_busy(cloud: &Cloud, name: &str) -> Result<(), Refusal> {
-    let Some(busy) = cloud.busy(name) else { return Ok(()) };
-    let id = &busy.id;
-    let message = format!("Cluster is running incompatible operation {id}.");
+    let Some(Operation { id, verb, target, .. }) = cloud.busy(name) else { return Ok(()) };
+    let short = target.rsplit('/').next().unwrap_or_default();
+    let message = match verb {
+        Verb::Create => {
+            format!("Operation {id} is currently creating cluster {short}. Please wait and try again once it is done.")
+        }
+        Verb::Delete => format!("Cluster is running incompatible operation {id}."),
+    };
     Err(Refusal::new(400, "FAILED_PRECONDITION", message).because("CLUSTER_ALREADY_HAS_OPERATION", json!({})))
 }
 

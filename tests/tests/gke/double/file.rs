@@ -84,15 +84,7 @@ fn create(cloud: &mut Cloud, ask: &Ask<'_>, project: &str, location: &str) -> Re
         cloud.living().filter(|known| known.kind == Kind::Instance && known.project == project).map(gib).sum();
     let limit = cloud.project(project)?.filestore_gib;
     if used + size > limit {
-        return Err(Refusal::new(
-            429,
-            "RESOURCE_EXHAUSTED",
-            format!("Quota limit 'StandardStorageGbPerRegion' has been exceeded. Limit: {limit} in region {REGION}."),
-        )
-        .because(
-            "RATE_LIMIT_EXCEEDED",
-            json!({ "quota_limit": "StandardStorageGbPerRegion", "service": "file.googleapis.com" }),
-        ));
+        return Err(Refusal::quota("StandardStorageGbPerRegion", limit));
     }
     body["name"] = format!("projects/{project}/locations/{location}/instances/{id}").into();
     body["createTime"] = names::now().into();
