@@ -193,7 +193,7 @@ impl<'a> Call<'a> {
     }
 
     /// The command as a person would type it.
-    fn typed(&self) -> String {
+    pub fn typed(&self) -> String {
         let word = |argument: &OsString| {
             let text = argument.to_string_lossy();
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@+%".contains(c);

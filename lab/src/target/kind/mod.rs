@@ -12,7 +12,7 @@ mod status;
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::time::Duration;
 
 use fs_err as fs;
 
@@ -22,24 +22,24 @@ pub use kernel::NfsClient;
 pub use plan::Plan;
 pub use status::{Seen, look};
 
-use super::kubernetes::share::PodShare;
-use super::kubernetes::{REDIS_POD, REDIS_PORT, evidence, job::KubeJob, objects};
+use super::kubernetes::standing::Standing;
+use super::kubernetes::{Pace, evidence, objects};
 use super::{Facts, JobOrder, RunningJob, Share, Site, Target};
-use crate::cluster::{Cluster, ClusterError, Forward};
+use crate::cluster::Cluster;
 use crate::console::{Console, plural};
 use crate::docker::Docker;
 use crate::failure::{Exit, Failure, Result};
 use crate::flow::error::FlowError;
 use crate::kill_point::kill_point;
-use crate::manifests::{self, Values};
+use crate::manifests::Values;
 use crate::record::Record;
 use crate::state::{KindState, LabDir, Lock, Phase, State};
 use plan::Volume;
 
 /// The label of everything in Docker that is a lab's; its value is the lab's directory.
 pub const LABEL: &str = "batch-ml-lab";
-/// Items pushed by one command: each is an argument, and the API server takes them in a URL.
-const ITEMS_AT_A_TIME: usize = 50;
+/// Nodes and images are there already.
+const PACE: Pace = Pace { unschedulable: Duration::from_secs(15), redis: Duration::from_secs(180) };
 
 /// The names of a lab's parts in Docker.
 #[derive(Debug, Clone)]
@@ -67,14 +67,9 @@ pub struct Kind<'a> {
     plan: Plan,
     docker: Docker,
     names: Names,
-    cluster: Option<Cluster>,
-    share: Option<PodShare>,
+    standing: Option<Standing>,
     /// The export's address on the lab's network.
     address: Option<IpAddr>,
-    redis_version: Option<String>,
-    /// How the share is mounted where Redis runs.
-    mounted: Option<String>,
-    forward: OnceLock<Forward>,
     console: &'a Console,
 }
 
@@ -96,22 +91,7 @@ impl<'a> Kind<'a> {
         state.kind = Some(kind);
         let docker = plan.docker.clone().marked(lab.marker());
         let names = Names::of(lab.name());
-        let (cluster, share, address, redis_version, mounted, forward) = Default::default();
-        Ok(Self {
-            lab,
-            lock,
-            state,
-            plan,
-            docker,
-            names,
-            cluster,
-            share,
-            address,
-            redis_version,
-            mounted,
-            forward,
-            console,
-        })
+        Ok(Self { lab, lock, state, plan, docker, names, standing: None, address: None, console })
     }
 
     fn save(&self) -> Result<()> {
@@ -123,8 +103,16 @@ impl<'a> Kind<'a> {
         self.state.kind.get_or_insert(asked)
     }
 
+    fn standing(&self) -> Result<&Standing> {
+        Ok(self.standing.as_ref().ok_or(FlowError::OutOfOrder("a cluster"))?)
+    }
+
+    fn standing_mut(&mut self) -> Result<&mut Standing> {
+        Ok(self.standing.as_mut().ok_or(FlowError::OutOfOrder("a cluster"))?)
+    }
+
     fn cluster(&self) -> Result<&Cluster> {
-        Ok(self.cluster.as_ref().ok_or(FlowError::OutOfOrder("a cluster"))?)
+        Ok(self.standing()?.cluster())
     }
 
     fn node_count(&self) -> usize {
@@ -144,10 +132,6 @@ impl<'a> Kind<'a> {
             ..Values::default()
         }
     }
-
-    fn apply(&self, file: &str, values: &Values) -> Result<()> {
-        Ok(self.cluster()?.apply(&manifests::edited(file, values)?)?)
-    }
 }
 
 impl Site for Kind<'_> {
@@ -160,11 +144,10 @@ impl Site for Kind<'_> {
         kill_point("up-state-written");
         let (told, address) = create::environment(self)?;
         self.address = Some(address);
-        let cluster = Cluster::open(&self.lab.kubeconfig())?;
-        let nodes = objects::wait_for_api(&cluster, self.node_count())?;
-        self.share = Some(PodShare(cluster.clone()));
-        let version = cluster.version()?;
-        self.cluster = Some(cluster);
+        let standing = Standing::open(&self.lab.kubeconfig(), PACE)?;
+        let nodes = objects::wait_for_api(standing.cluster(), self.node_count())?;
+        let version = standing.cluster().version()?;
+        self.standing = Some(standing);
         let name = self.lab.name();
         let told = if was_up { format!("lab `{name}` is up already, since {}", self.state.created) } else { told };
         Ok(format!("{told}; Kubernetes {version}, {}", plural(nodes.len(), "node")))
@@ -173,112 +156,67 @@ impl Site for Kind<'_> {
     fn up_volume(&mut self) -> Result<String> {
         let export = export::describe(self)?;
         export::forget_old_mount(self, self.cluster()?)?;
-        self.apply(manifests::PERSISTENT_VOLUME, &self.values())?;
+        self.standing()?.up_volume(&self.values())?;
         kill_point("kind-volume-made");
-        objects::wait_for_volume(self.cluster()?)?;
         Ok(format!("{export}; {}", self.plan.volume.words()))
     }
 
     fn up_claim(&mut self) -> Result<String> {
-        self.apply(manifests::PERSISTENT_VOLUME_CLAIM, &self.values())?;
-        objects::wait_for_claim(self.cluster()?)
+        self.standing()?.up_claim(&self.values())
     }
 
     fn up_redis(&mut self) -> Result<String> {
-        let cluster = self.cluster()?.clone();
-        images::load_redis(self, &cluster)?;
-        self.apply(manifests::REDIS_POD, &self.values())?;
-        let version = objects::wait_for_redis(&cluster)?;
+        let (values, node_count) = (self.values(), self.node_count());
+        images::load_redis(self, self.cluster()?)?;
+        self.standing_mut()?.up_redis(&values)?;
         kill_point("kind-redis-ready");
         // Nobody needs the Spot nodes before this; they come up while all of the above is made.
-        let nodes = objects::wait_for_nodes(&cluster, self.node_count())?;
+        let nodes = objects::wait_for_nodes(self.cluster()?, node_count)?;
         kill_point("kind-nodes-ready");
-        let share = PodShare(cluster);
-        let free = share.probe()?;
-        let mounted = share.mounted()?;
+        let told = self.standing_mut()?.try_share()?;
         self.state.phase = Phase::Up;
         self.save()?;
         kill_point("up-done");
-        let told = format!(
-            "{version} in pod `{REDIS_POD}`; the share is {mounted}, written to, renamed and read back, {free} free; {} ready",
-            plural(nodes.len(), "node")
-        );
-        (self.redis_version, self.mounted) = (Some(version), Some(mounted));
-        Ok(told)
+        Ok(format!("{told}; {} ready", plural(nodes.len(), "node")))
     }
 
     fn up_service(&mut self) -> Result<String> {
-        self.apply(manifests::REDIS_SERVICE, &Values::default())?;
-        objects::wait_for_service(self.cluster()?)
+        self.standing()?.up_service()
     }
 
     fn facts(&self) -> Facts {
-        let mut versions = self.plan.versions();
-        versions.extend(self.redis_version.clone().map(|version| ("redis".into(), version)));
-        let kubernetes = self.cluster.as_ref().and_then(|cluster| cluster.version().ok());
-        versions.extend(kubernetes.map(|version| ("kubernetes".into(), version)));
-        let mounted = self.mounted.clone().unwrap_or_else(|| "not mounted".into());
-        Facts { versions, notes: vec![self.plan.volume.words(), format!("share in pods: {mounted}")] }
+        let inside = self.standing.as_ref().map(Standing::versions).unwrap_or_default();
+        let mounted = self.standing.as_ref().map_or("not mounted", Standing::mounted);
+        Facts {
+            versions: self.plan.versions().into_iter().chain(inside).collect(),
+            notes: vec![self.plan.volume.words(), format!("share in pods: {mounted}")],
+        }
     }
 
     fn redis(&self) -> Result<redis::Connection> {
-        let cluster = self.cluster()?;
-        let forward = match self.forward.get() {
-            Some(forward) => forward,
-            None => {
-                let forward = cluster.forward(REDIS_POD, REDIS_PORT)?;
-                self.forward.get_or_init(|| forward)
-            }
-        };
-        Ok(crate::redis_server::connect(forward.port())?)
+        self.standing()?.redis()
     }
 
     fn fill_queue(&self, list: &str, items: &[String]) -> Result<()> {
-        let cluster = self.cluster()?;
-        let run = |command: &[&str]| -> Result<String, ClusterError> {
-            let output = cluster.exec(REDIS_POD, command)?;
-            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        };
-        run(&["redis-cli", "FLUSHDB"])?;
-        for items in items.chunks(ITEMS_AT_A_TIME) {
-            let mut command = vec!["redis-cli", "RPUSH", list];
-            command.extend(items.iter().map(String::as_str));
-            let said = run(&command)?;
-            // redis-cli ends well whatever Redis says; a length is what it says when it did it.
-            if said.parse::<usize>().is_err() {
-                let (pod, command) = (REDIS_POD.into(), format!("redis-cli RPUSH {list} …"));
-                return Err(ClusterError::Exec { pod, command, why: said }.into());
-            }
-        }
-        Ok(())
+        self.standing()?.fill_queue(list, items)
     }
 
     fn redis_log(&self) -> String {
-        self.cluster.as_ref().map(objects::redis_log).unwrap_or_default()
+        self.standing.as_ref().map(Standing::redis_log).unwrap_or_default()
     }
 
     fn share(&self) -> Result<&dyn Share> {
-        Ok(self.share.as_ref().ok_or(FlowError::OutOfOrder("a share"))?)
+        Ok(&self.standing()?.share)
     }
 
     fn start_job(&self, order: JobOrder, record: &Record) -> Result<Box<dyn RunningJob>> {
-        let cluster = self.cluster()?;
-        let image = images::load_worker(self, cluster)?;
-        let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
-        let values = Values {
-            worker_image: Some(image),
-            parallelism: Some(order.parallelism),
-            settings: order.settings.into_iter().map(|(name, value)| (name, text(value))).collect(),
-            ..self.values()
-        };
-        let job = KubeJob::watch(cluster, record, order.parallelism)?;
-        self.apply(manifests::WORKLOAD, &values)?;
-        Ok(Box::new(job))
+        let image = images::load_worker(self, self.cluster()?)?;
+        self.standing()?.start_job(order, image, self.values(), record)
     }
 
     fn gather(&self, record: &Record, red: bool) -> Result<()> {
-        if let Some(cluster) = &self.cluster {
-            evidence::gather(cluster, record)?;
+        if let Some(standing) = &self.standing {
+            evidence::gather(standing.cluster(), record)?;
         }
         let mut texts =
             vec![(format!("cluster/{}.log", self.names.export), self.docker.logs(&self.names.export, 2000))];
@@ -306,8 +244,8 @@ impl Site for Kind<'_> {
     }
 
     fn down(self: Box<Self>) -> Result<String> {
-        let Self { lab, lock, state, forward, cluster, docker, .. } = *self;
-        drop((forward, cluster));
+        let Self { lab, lock, state, standing, docker, .. } = *self;
+        drop(standing);
         take_down(&docker, &lab, lock, Some(state))
     }
 }

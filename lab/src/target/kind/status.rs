@@ -6,7 +6,7 @@ use super::{Names, create, export};
 use crate::cluster::Cluster;
 use crate::docker::Docker;
 use crate::state::{LabDir, State};
-use crate::target::kubernetes::REDIS_POD;
+use crate::target::kubernetes::look::Inside;
 
 /// What was seen.
 #[derive(Debug, Serialize)]
@@ -54,7 +54,7 @@ pub fn look(lab: &LabDir, state: &State) -> Seen {
     let containers = create::nodes_of(&docker, &names).unwrap_or_default();
     match Cluster::open(&lab.kubeconfig()) {
         Err(error) => seen.redis = error.to_string(),
-        Ok(cluster) => look_into(&cluster, &mut seen),
+        Ok(cluster) => Inside { nodes: seen.nodes, redis: seen.redis, queue: seen.queue } = Inside::look(&cluster),
     }
     if seen.nodes.is_empty() {
         seen.nodes = containers.into_iter().map(|node| (node, "does not answer".into())).collect();
@@ -62,31 +62,4 @@ pub fn look(lab: &LabDir, state: &State) -> Seen {
     let ready = !seen.nodes.is_empty() && seen.nodes.iter().all(|(_, state)| state == "Ready");
     seen.serves = export_serves && ready && seen.queue.is_some();
     seen
-}
-
-fn look_into(cluster: &Cluster, seen: &mut Seen) {
-    use crate::target::kubernetes::objects;
-    use k8s_openapi::api::core::v1::Pod;
-    use kube::ResourceExt as _;
-    let Ok(nodes) = cluster.nodes() else { return };
-    let state = |node| objects::not_ready(node).unwrap_or_else(|| "Ready".into());
-    seen.nodes = nodes.iter().map(|node| (node.name_any(), state(node))).collect();
-    match cluster.get::<Pod>(REDIS_POD) {
-        Ok(None) => seen.redis = format!("there is no pod `{REDIS_POD}`"),
-        Ok(Some(pod)) if objects::is_ready(&pod) => {
-            seen.redis = format!("pod `{REDIS_POD}` is ready");
-            seen.queue = queue(cluster);
-        }
-        Ok(Some(pod)) => seen.redis = format!("pod `{REDIS_POD}`: {}", objects::phase_of(&pod, &[])),
-        Err(error) => seen.redis = error.to_string(),
-    }
-}
-
-/// One command for all three lengths.
-fn queue(cluster: &Cluster) -> Option<(u64, u64, u64)> {
-    let script = "return {redis.call('LLEN','datasets'),redis.call('LLEN','datasets:processing'),redis.call('HLEN','datasets:failed')}";
-    let output = cluster.exec(REDIS_POD, &["redis-cli", "EVAL", script, "0"]).ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut numbers = text.lines().filter_map(|line| line.trim().rsplit(' ').next()?.parse().ok());
-    Some((numbers.next()?, numbers.next()?, numbers.next()?))
 }

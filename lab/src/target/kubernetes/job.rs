@@ -16,8 +16,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use rustix::process::Signal;
 
-use super::JOB;
 use super::objects::{Stuck, patience, phase_of, tail};
+use super::{JOB, Pace};
 use crate::cluster::trouble::{self, Trouble};
 use crate::cluster::{Cluster, ClusterError, LogFile, event_time};
 use crate::failure::{Failure, Result};
@@ -40,6 +40,7 @@ const LAST_LINES: usize = 5;
 pub struct KubeJob {
     cluster: Cluster,
     record: Record,
+    pace: Pace,
     book: RefCell<Book>,
 }
 
@@ -66,7 +67,7 @@ impl KubeJob {
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub fn watch(cluster: &Cluster, record: &Record, parallelism: u32) -> Result<Self, RecordError> {
+    pub fn watch(cluster: &Cluster, record: &Record, parallelism: u32, pace: Pace) -> Result<Self, RecordError> {
         let job = record::Job {
             name: JOB.into(),
             parallelism,
@@ -75,7 +76,7 @@ impl KubeJob {
         };
         record.set_job(&job)?;
         let book = RefCell::new(Book { job, ..Book::default() });
-        Ok(Self { cluster: cluster.clone(), record: record.clone(), book })
+        Ok(Self { cluster: cluster.clone(), record: record.clone(), pace, book })
     }
 
     /// Looks at everything once and writes down what is new.
@@ -116,7 +117,7 @@ impl KubeJob {
 
     fn trouble(&self, book: &Book, job: Option<&Job>, pods: &[Pod], events: &[Event]) -> Option<Failure> {
         let of_pod = |pod: &Pod| {
-            let trouble = trouble::of_pod(pod, events, Timestamp::now(), &patience(RESTARTS))?;
+            let trouble = trouble::of_pod(pod, events, Timestamp::now(), &patience(&self.pace, RESTARTS))?;
             Some((format!("pod `{}`", pod.name_any()), self.last_words(book, &pod.name_any(), &trouble), trouble))
         };
         let of_job = || {

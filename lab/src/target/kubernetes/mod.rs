@@ -2,8 +2,12 @@
 
 pub mod evidence;
 pub mod job;
+pub mod look;
 pub mod objects;
 pub mod share;
+pub mod standing;
+
+use std::time::Duration;
 
 /// Redis's pod, by the tutorial's name: datasets are copied through it, and the share is looked at from it.
 pub const REDIS_POD: &str = "redis-leader";
@@ -21,3 +25,12 @@ pub const MOUNT: &str = "/mnt/fileserver";
 pub const SERVICE: &str = "redis";
 /// Redis's port.
 pub const REDIS_PORT: u16 = 6379;
+
+/// How long things may take in a cluster: one that has to fetch nodes and images from afar takes longer.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How long the scheduler may find no node for a pod.
+    pub unschedulable: Duration,
+    /// How long Redis may take to run: its image may have to be unpacked first.
+    pub redis: Duration,
+}

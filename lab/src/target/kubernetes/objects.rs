@@ -8,7 +8,7 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::{CLAIM, JOB, REDIS_CONTAINER, REDIS_POD, REDIS_PORT, SERVICE, VOLUME};
+use super::{CLAIM, JOB, Pace, REDIS_CONTAINER, REDIS_POD, REDIS_PORT, SERVICE, VOLUME};
 use crate::cluster::trouble::{self, Patience, Trouble};
 use crate::cluster::{Cluster, ClusterError};
 use crate::failure::{Exit, Explain, Failure, Result};
@@ -20,10 +20,6 @@ const POLL: Duration = Duration::from_millis(100);
 const NODES: Duration = Duration::from_secs(180);
 /// How long a claim may take to be bound.
 const BIND: Duration = Duration::from_secs(60);
-/// How long Redis may take to run: its image may have to be unpacked first.
-const REDIS: Duration = Duration::from_secs(180);
-/// How long the scheduler may find no node for a pod.
-const UNSCHEDULABLE: Duration = Duration::from_secs(15);
 
 /// A pod is in a state that time will not mend.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +36,8 @@ pub struct Stuck {
 }
 
 /// The patience that waits have with pods, before [`crate::wait::TIME_SCALE`].
-pub fn patience(restarts: i32) -> Patience {
-    Patience { unschedulable: scaled(UNSCHEDULABLE), mounts: 3, restarts }
+pub fn patience(pace: &Pace, restarts: i32) -> Patience {
+    Patience { unschedulable: scaled(pace.unschedulable), mounts: 3, restarts }
 }
 
 /// Waits until the API server answers and knows every node, ready or not.
@@ -158,9 +154,9 @@ fn stuck(what: &str, object: &str, trouble: Trouble) -> Failure {
 ///
 /// # Errors
 /// When it cannot run, or not in time.
-pub fn wait_for_redis(cluster: &Cluster) -> Result<String> {
+pub fn wait_for_redis(cluster: &Cluster, pace: &Pace) -> Result<String> {
     let remedy = "see what the pod says: `cargo xtask lab status`";
-    let wait = Wait { what: "start pod `redis-leader`", limit: REDIS, poll: POLL, remedy };
+    let wait = Wait { what: "start pod `redis-leader`", limit: pace.redis, poll: POLL, remedy };
     wait.until(|| {
         let pod: Option<Pod> = cluster.get(REDIS_POD)?;
         let Some(pod) = pod else { return Ok(Look::NotYet("there is no such pod".into())) };
@@ -171,7 +167,7 @@ pub fn wait_for_redis(cluster: &Cluster) -> Result<String> {
             });
         }
         let events = cluster.events()?;
-        let trouble = trouble::of_pod(&pod, &events, Timestamp::now(), &patience(1));
+        let trouble = trouble::of_pod(&pod, &events, Timestamp::now(), &patience(pace, 1));
         // While nodes come up, that the pod fits none of them is no news.
         let comes_up = || cluster.nodes().is_ok_and(|nodes| nodes.iter().any(|node| not_ready(node).is_some()));
         if let Some(trouble) = trouble.filter(|trouble| trouble.cause != "unschedulable" || !comes_up()) {
