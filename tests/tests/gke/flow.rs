@@ -1,36 +1,64 @@
 //! The whole flow through real gcloud, a real cluster and a real share.
 
-use crate::place::Place;
+use std::time::Duration;
+
+use crate::double::cloud::Verb;
+use crate::kill::{WITH_A_CLUSTER, kill_points};
+use crate::place::{Place, STANDING};
 use crate::program::or_skip;
 
+/// `e2e --gke` from nothing is green, by the same judges as on any target, has pushed its worker by digest, had the
+/// cluster pull it, and leaves nothing that costs.
 #[test]
-fn smoke() {
+fn the_flow_is_green_and_leaves_nothing() {
     let place = or_skip!(Place::with_cluster());
-    let p = "--project=my-project";
-    for line in [
-        format!("gcloud container clusters create-auto batch-aiml --region=us-central1 --network=default --release-channel=regular --labels=batch-ml-lab=lab-3f9c1a2b4d5e --async {p}"),
-        format!("gcloud filestore instances create batch-aiml-filestore --zone=us-central1-b --tier=BASIC_HDD --file-share=name=NFSVol,capacity=1TB --network=name=default --labels=batch-ml-lab=x {p}"),
-        format!("gcloud filestore instances describe batch-aiml-filestore --zone=us-central1-b {p}"),
-        "for i in $(seq 100); do sleep 1; s=$(gcloud container clusters describe batch-aiml --region=us-central1 --project=my-project --format='value(status)'); echo $s; [ \"$s\" = RUNNING ] && break; [ \"$s\" = ERROR ] && break; done".into(),
-        format!("gcloud container clusters describe batch-aiml --region=us-central1 {p}"),
-        format!("gcloud container clusters get-credentials batch-aiml --region=us-central1 {p}"),
-        "cat $KUBECONFIG; kubectl get nodes -o wide".into(),
-        "IP=$(gcloud filestore instances describe batch-aiml-filestore --zone=us-central1-b --project=my-project --format='value(networks[0].ipAddresses[0])'); sed \"s/IP_ADDRESS_OF.*/$IP/\" /work/side/double/manifests/persistent-volume.yaml | kubectl apply -f -; kubectl apply -f /work/side/double/manifests/persistent-volume-claim.yaml; sed 's/image: redis/image: localhost\\/redis:7.0/' /work/side/double/manifests/redis-pod.yaml | kubectl apply -f -; kubectl wait --for=condition=Ready pod/redis-leader --timeout=60s; kubectl get pods,pv,pvc; kubectl exec redis-leader -- sh -c 'echo hi > /mnt/fileserver/x; mount | grep fileserver'; kubectl describe pod redis-leader | tail -8".into(),
-    ] {
-        let env = place.command("status", &[]);
-        let mut sh = std::process::Command::new("sh");
-        sh.arg("-c").arg(&line);
-        for (k, v) in env.get_envs() { if let Some(v) = v { sh.env(k, v); } }
-        let out = sh.output().unwrap();
-        eprintln!("== {line}\n{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    let said = place.run("e2e", &[]);
+    said.assert_code(0);
+    eprintln!("{}{}", said.out, said.err);
+    let (record, verdict) = place.newest_record();
+    let shown = tests::console::render(&verdict, record.dir(), false);
+    assert!(verdict.green && verdict.judges.len() == tests::judges::JUDGES.len(), "{shown}");
+    let (pushed, pulled) = (place.double.registry().pushed.clone(), place.double.registry().pulled.clone());
+    assert!(pushed.len() == 1 && pulled.contains(&pushed[0]), "pushed {pushed:?}, pulled {pulled:?}");
+    place.assert_nothing_lives("after e2e");
+    assert_timed(&place, &said.took);
+}
+
+/// A red run goes down, too, unless it is to be kept; what is kept says what it costs, and `down` removes it.
+#[test]
+fn a_red_run_leaves_nothing_and_a_kept_one_says_what_it_costs() {
+    let place = or_skip!(Place::with_cluster());
+    let said = place.run("e2e", &["--worker-image", "127.0.0.1:1/nowhere:1"]);
+    assert_ne!(said.code, 0, "{}{}", said.out, said.err);
+    place.assert_nothing_lives("after a red run");
+    let said = place.run("e2e", &["--keep"]);
+    said.assert_code(0);
+    assert!(format!("{}{}", said.out, said.err).contains("an hour"), "{}{}", said.out, said.err);
+    place.assert_living(&STANDING, "after e2e --keep");
+    place.run("e2e", &["--keep"]).assert_code(0);
+    place.run("down", &[]).assert_code(0);
+    place.assert_nothing_lives("after down");
+}
+
+/// The points that only a cluster leads to: `up` typed again goes on, and `down` leaves nothing.
+#[test]
+fn a_lab_that_is_killed_with_its_cluster_goes_on_and_goes_down() {
+    let place = or_skip!(kill_points().and_then(|()| Place::with_cluster()));
+    for point in WITH_A_CLUSTER {
+        let command = if *point == "gke-image-pushed" { "e2e" } else { "up" };
+        place.kill_at(command, &[], point);
+        place.assert_living(&STANDING, point);
     }
-    eprintln!(
-        "{}",
-        std::fs::read_dir(place.path("export"))
-            .unwrap()
-            .map(|e| e.unwrap().path().display().to_string())
-            .collect::<Vec<_>>()
-            .join(" ")
-    );
-    eprintln!("{:?}", place.living());
+    place.run("up", &[]).assert_code(0);
+    place.run("down", &[]).assert_code(0);
+    place.assert_nothing_lives("after down");
+    for verb in [Verb::Create, Verb::Delete] {
+        let cloud = place.double.cloud();
+        let count = cloud.operations.values().filter(|operation| operation.verb == verb).count();
+        assert_eq!(count, 2, "{verb:?}");
+    }
+}
+
+fn assert_timed(_: &Place, took: &Duration) {
+    eprintln!("e2e --gke took {:.1} s", took.as_secs_f64());
 }

@@ -4,8 +4,13 @@
 //! with `cargo xtask test --cluster`.
 
 mod double;
+mod faults;
 mod flow;
+mod foreign;
+mod kill;
+mod overlap;
 mod place;
 #[path = "../support/program.rs"]
 mod program;
 mod reference;
+mod said;

@@ -1,13 +1,17 @@
 //! A place for labs on target `gke`: the double, one or more machines with a state directory and a gcloud configuration
 //! of their own, the ledger that they share, and what lives in the double's cloud looked at from outside.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use lab::record::{Record, Verdict};
+use lab::wait::scaled;
 
-use crate::double::cloud::{Kind, Resource, Verb};
+use crate::double::cloud::{Call, Cloud, Kind, Resource, Verb};
 use crate::double::kind::{self, Kind as RealKind};
 use crate::double::{Double, PROJECT, REPOSITORY, bill};
 use crate::program::{Running, Said, lab, start, worker};
@@ -32,6 +36,14 @@ const REMOVED: &[&str] = &[
     "GOOGLE_CLOUD_PROJECT",
 ];
 
+/// How long a gcloud may outlive the lab that has started it.
+const ORPHANS: Duration = Duration::from_secs(30);
+/// What an `up` ends with that has nobody behind the double: the cluster is there, and its API server is not.
+pub const NO_API_SERVER: &str = "cluster-unreachable";
+/// What lives then, by the ends of the names.
+pub const STANDING: [&str; 3] =
+    ["us-central1-b/instances/batch-aiml-filestore", "us-central1/clusters/batch-aiml", "nodePools/default-pool"];
+
 /// The double, a directory, and a lab.
 pub struct Place {
     pub double: Double,
@@ -44,6 +56,9 @@ pub struct Place {
 impl Place {
     /// A place with nobody behind the double, if there is a gcloud.
     pub fn new() -> Result<Self, String> {
+        if is_wanted() {
+            return Err("it needs no cluster; `cargo xtask test` runs this".into());
+        }
         gcloud()?;
         let dir = tempfile::Builder::new().prefix("lab-gke-").tempdir().expect("a temporary directory");
         let place = Self { double: Double::start(), dir, behind: None, foreign: Vec::new() };
@@ -56,7 +71,7 @@ impl Place {
 
     /// A place with kind behind the double, if clusters are wanted.
     pub fn with_cluster() -> Result<Self, String> {
-        if std::env::var_os(WANTED).is_none_or(|value| value != "1") {
+        if !is_wanted() {
             return Err("a cluster takes half a minute; `cargo xtask test --cluster` runs this".into());
         }
         gcloud()?;
@@ -94,7 +109,7 @@ impl Place {
         fs_err::write(&token, "ya29.a-token-of-the-double").expect("a writable directory");
         lab.env("XDG_STATE_HOME", home.join("state")).env("XDG_CACHE_HOME", self.path("cache"));
         lab.env("CLOUDSDK_CONFIG", home.join("cloudsdk")).env("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", token);
-        lab.env("LAB_LEDGER", self.ledger()).env("LAB_RUNS", self.path("runs")).env("LAB_GCLOUD_POLL_MS", "100");
+        lab.env("LAB_LEDGER", self.ledger()).env("LAB_RUNS", self.path("runs"));
         lab.env("KUBECONFIG", self.path("users-kubeconfig")).env("TERM", "xterm").envs(self.double.environment());
         lab.env("LAB_WORKER", worker_or_nothing()).env("LAB_JUDGE", env!("CARGO_BIN_EXE_judge"));
         lab.env("PATH", with_front(&self.path("bin")));
@@ -130,6 +145,16 @@ impl Place {
         assert_eq!(said.code, 128 + 9, "{point} was not come to: {}", said.err);
     }
 
+    /// Waits until no gcloud of a killed lab is at work any more.
+    #[track_caller]
+    pub fn wait_for_orphans(&self) {
+        let (start, dir) = (Instant::now(), self.dir.path().display().to_string());
+        while let Some(process) = gclouds(&dir).next() {
+            assert!(start.elapsed() < scaled(ORPHANS), "process {process} of a killed lab goes on");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// The ledger that all machines of this place share.
     pub fn ledger(&self) -> PathBuf {
         self.path("ledger.jsonl")
@@ -152,6 +177,31 @@ impl Place {
         self.foreign.push(self.double.add_foreign(Kind::Instance, "us-central1-b", "batch-aiml-filestore", instance));
     }
 
+    /// The cloud and every machine as they are now, to be come back to.
+    pub fn keep(&self) -> Kept {
+        let dir = self.dir.path().with_extension("kept");
+        copy(self.dir.path(), &dir);
+        Kept { cloud: self.double.cloud().clone(), dir }
+    }
+
+    /// Everything is as it was when it was kept; what was going on begins anew.
+    pub fn restore(&self, kept: &Kept) {
+        fs_err::remove_dir_all(self.dir.path()).expect("a directory of our own");
+        copy(&kept.dir, self.dir.path());
+        let mut cloud = self.double.cloud();
+        *cloud = kept.cloud.clone();
+        for operation in cloud.operations.values_mut().filter(|operation| operation.ended.is_none()) {
+            operation.begun = Instant::now();
+        }
+    }
+
+    /// The ids of labs that the living resources' labels name.
+    pub fn lab_ids(&self) -> BTreeSet<String> {
+        let cloud = self.double.cloud();
+        let ours = cloud.living().filter(|resource| !resource.foreign);
+        ours.filter_map(|resource| resource.labels().remove("batch-ml-lab")).collect()
+    }
+
     /// What lives and is the lab's, by kind and name.
     pub fn living(&self) -> Vec<String> {
         let cloud = self.double.cloud();
@@ -172,7 +222,7 @@ impl Place {
         for foreign in &self.foreign {
             assert_eq!(cloud.resources.get(&foreign.name()), Some(foreign), "{when}: somebody else's was touched");
         }
-        let touched = |call: &&crate::double::cloud::Call| call.method.ends_with(".delete") && call.answered == 200;
+        let touched = |call: &&Call| call.method.ends_with(".delete") && call.answered == 200;
         assert!(self.foreign.is_empty() || cloud.calls.iter().filter(touched).count() == deletes(&cloud), "{when}");
         assert!(cloud.surprises.is_empty(), "{when}: {:#?}", cloud.surprises);
     }
@@ -194,8 +244,26 @@ impl Place {
     }
 }
 
+/// A place at some moment; what it takes is gone when it is dropped.
+pub struct Kept {
+    cloud: Cloud,
+    dir: PathBuf,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = fs_err::remove_dir_all(&self.dir);
+    }
+}
+
+/// A directory with everything in it, times and links too.
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("--archive").arg(from).arg(to).status().expect("cp is there");
+    assert!(copied.success(), "{} was not copied", from.display());
+}
+
 /// Deletes that have begun, of whatever is the lab's.
-fn deletes(cloud: &crate::double::cloud::Cloud) -> usize {
+fn deletes(cloud: &Cloud) -> usize {
     cloud.operations.values().filter(|operation| operation.verb == Verb::Delete).count()
 }
 
@@ -208,6 +276,17 @@ impl Drop for Place {
     }
 }
 
+/// Processes whose gcloud is configured in this directory.
+fn gclouds(dir: &str) -> impl Iterator<Item = String> {
+    let wanted = format!("CLOUDSDK_CONFIG={dir}/");
+    let processes = fs_err::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(move |process| {
+        let environment = std::fs::read(process.path().join("environ")).ok()?;
+        let is_ours = environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(wanted.as_bytes()));
+        is_ours.then(|| process.file_name().to_string_lossy().into_owned())
+    })
+}
+
 /// Whether there is a gcloud that runs: asked once.
 fn gcloud() -> Result<(), String> {
     static FOUND: OnceLock<Result<(), String>> = OnceLock::new();
@@ -217,6 +296,11 @@ fn gcloud() -> Result<(), String> {
         Err(error) => Err(format!("gcloud is not on the PATH ({error}); target `gke` is driven through it")),
     };
     FOUND.get_or_init(look).clone()
+}
+
+/// Whether tests with a cluster are, and those alone.
+fn is_wanted() -> bool {
+    std::env::var_os(WANTED).is_some_and(|value| value == "1")
 }
 
 /// Without a cluster no worker is ever pushed.

@@ -62,7 +62,7 @@ pub enum Verb {
 pub type Outcome = Result<Value, String>;
 
 /// Work that takes its time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Operation {
     pub kind: Kind,
     pub project: String,
@@ -98,7 +98,7 @@ pub struct Call {
 }
 
 /// The cloud.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Cloud {
     pub projects: BTreeMap<String, Project>,
     pub resources: BTreeMap<String, Resource>,
@@ -301,7 +301,8 @@ impl Behind for Nobody {
     fn begin(&self, _: Verb, resource: Resource, outcome: Arc<OnceLock<Outcome>>) {
         let fields = match resource.kind {
             Kind::Cluster => json!({
-                "endpoint": "192.0.2.1",
+                // Nothing listens there: whoever comes is refused at once.
+                "endpoint": "127.0.0.1:1",
                 "masterAuth": { "clusterCaCertificate": "bm90IGEgY2VydGlmaWNhdGU=" },
             }),
             Kind::Instance => super::file::with_address(&resource.body, "192.0.2.2"),

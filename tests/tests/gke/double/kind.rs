@@ -77,6 +77,8 @@ impl Kind {
     /// Takes away whatever there is.
     pub fn clear(&self) {
         let _ = self.delete_cluster();
+        // What pods have left in the share is root's, and only the server can remove it.
+        let _ = self.export().clear();
         let _ = self.export().stop();
         let _ = docker(&["network", "rm", &self.name]);
     }
@@ -107,9 +109,15 @@ impl Kind {
         Ok(with_address(&resource.body, &healthy.address.to_string()))
     }
 
+    /// The data go with the instance.
+    fn delete_instance(&self) -> Result<(), String> {
+        self.export().clear().map_err(|error| error.to_string())?;
+        self.export().stop().map(drop).map_err(|error| error.to_string())
+    }
+
     fn create_cluster(&self) -> Outcome {
         let kubeconfig = self.dir.join("kind-kubeconfig");
-        let arguments = ["create", "cluster", "--name", &self.name, "--wait", "120s", "--config", "-"];
+        let arguments = ["create", "cluster", "--name", &self.name, "--config", "-"];
         let mut kind = self.kind(&arguments);
         kind.arg("--image").arg(pinned(&NODE));
         run_with(kind, &self.config())?;
