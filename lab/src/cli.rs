@@ -49,7 +49,7 @@ pub enum Command {
     /// Stand the lab up, or finish what an earlier `up` began; nothing if it is up.
     Up(Up),
     /// What is up, and what the queue holds.
-    Status(Which),
+    Status(Status),
     /// The log of the last run, or of RUN.
     Logs(Logs),
     /// Take the lab down; the records of runs stay.
@@ -122,6 +122,9 @@ pub struct Up {
     /// What a cluster is to be like.
     #[command(flatten)]
     pub kind: Kind,
+    /// What a lab on GKE is to be like.
+    #[command(flatten)]
+    pub gke: Gke,
     /// Print the steps and what a person would type for each, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -134,7 +137,7 @@ pub struct Kind {
     /// The image of the cluster's nodes [default: a pinned kindest/node].
     #[arg(long, value_name = "REF", env = images::NODE.variable, hide_env_values = true)]
     pub node_image: Option<String>,
-    /// Redis's image [default: a pinned redis].
+    /// Redis's image [default: a pinned redis; on gke the tutorial's redis].
     #[arg(long, value_name = "REF", env = images::REDIS.variable, hide_env_values = true)]
     pub redis_image: Option<String>,
     /// What the export's image is built from.
@@ -149,6 +152,59 @@ pub struct Kind {
     /// Nodes with the Spot label and taint.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub spot_nodes: u32,
+}
+
+/// What a lab of target `gke` is to be like. What is left away is said by `lab.toml`, else by the tutorial.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of target `gke`")]
+pub struct Gke {
+    /// The project that pays; gcloud's own is never taken.
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Option<String>,
+    /// The cluster's region [default: us-central1].
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The zone of the Filestore instance and of a Standard cluster [default: us-central1-b].
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// A Standard cluster with a pool of Spot nodes in place of Autopilot.
+    #[arg(long)]
+    pub standard: bool,
+    /// The network of cluster and share [default: default].
+    #[arg(long, value_name = "NETWORK")]
+    pub network: Option<String>,
+    /// Filestore's tier [default: BASIC_HDD].
+    #[arg(long, value_name = "TIER")]
+    pub tier: Option<String>,
+    /// The share's capacity [default: 1TB].
+    #[arg(long, value_name = "SIZE")]
+    pub capacity: Option<String>,
+    /// The cluster's release channel [default: regular].
+    #[arg(long, value_name = "CHANNEL")]
+    pub release_channel: Option<String>,
+    /// Where the worker's image goes [default: REGION-docker.pkg.dev/PROJECT/batch-aiml].
+    #[arg(long, value_name = "HOST/PATH")]
+    pub image_repository: Option<String>,
+    /// How long the lab is meant to live [default: 2h].
+    #[arg(long, value_name = "TIME")]
+    pub ttl: Option<String>,
+    /// Do not ask before something that costs money is created.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// The file with the settings [default: lab.toml here, else in the workspace's root].
+    #[arg(long, value_name = "FILE", env = "LAB_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// The ledger.
+    #[command(flatten)]
+    pub book: Book,
+}
+
+/// Where it is written down what was created in a cloud.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Book {
+    /// The ledger of what was created in a cloud [default: ledger.jsonl beside the labs' state].
+    #[arg(long, value_name = "FILE", env = "LAB_LEDGER", hide_env_values = true)]
+    pub ledger: Option<PathBuf>,
 }
 
 /// What the export's image is built from.
@@ -186,7 +242,7 @@ pub struct E2e {
     /// Seed of the generated days; 0 is the tutorial's own world.
     #[arg(long, value_name = "S", default_value_t = 0, conflicts_with = "datasets")]
     seed: u16,
-    /// Leave a green lab up; a red one always stays.
+    /// Leave a green lab up; a red one always stays. On gke, where it costs money, neither stays but with this.
     #[arg(long)]
     pub keep: bool,
     /// Take the worker away once, in the middle of a dataset: SIGKILL is without warning, SIGTERM with a Spot node's grace.
@@ -244,12 +300,26 @@ pub struct Logs {
     pub events: bool,
 }
 
+/// Options of `status`.
+#[derive(Debug, Clone, Args)]
+pub struct Status {
+    /// Which lab.
+    #[command(flatten)]
+    pub which: Which,
+    /// The ledger.
+    #[command(flatten)]
+    pub book: Book,
+}
+
 /// Options of `down`.
 #[derive(Debug, Clone, Args)]
 pub struct Down {
     /// Which lab.
     #[command(flatten)]
     pub which: Which,
+    /// The ledger.
+    #[command(flatten)]
+    pub book: Book,
     /// How long to wait for somebody else.
     #[command(flatten)]
     pub patience: Patience,
@@ -276,6 +346,9 @@ pub struct Doctor {
     /// What a cluster is to be like.
     #[command(flatten)]
     pub kind: Kind,
+    /// What a lab on GKE is to be like.
+    #[command(flatten)]
+    pub gke: Gke,
 }
 
 /// Options of `explain`.
@@ -301,6 +374,15 @@ pub struct Gc {
     /// Remove what was generated and fetched, too.
     #[arg(long)]
     pub cache: bool,
+    /// Look in this project, too, for what carries the label of a lab and is in no ledger; may be given several times.
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Vec<String>,
+    /// Remove the lab of this ID, whoever has made it, by its label; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub lab_id: Vec<String>,
+    /// The ledger.
+    #[command(flatten)]
+    pub book: Book,
 }
 
 impl Cli {

@@ -55,6 +55,12 @@ pub fn check() -> Result<(), Interrupted> {
     }
 }
 
+/// The signal was heard and what it stops has stopped: what must be done all the same (a teardown of what costs money) goes
+/// on. A second signal still leaves at once.
+pub fn settle() {
+    ASKED.store(0, Ordering::SeqCst);
+}
+
 /// A signal's number, all of which are small.
 fn small<N: TryInto<u8>>(signal: N) -> u8 {
     signal.try_into().unwrap_or(u8::MAX)

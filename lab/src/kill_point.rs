@@ -35,11 +35,42 @@ pub const KIND_KILL_POINTS: &[&str] = &[
     "kind-docker-cleared",
 ];
 
+/// The same for target `gke`; those of a pool are come to with `--standard` alone, and two halves of a list at once.
+pub const GKE_KILL_POINTS: &[&str] = &[
+    "up-locked",
+    "up-state-written",
+    "gke-cluster-intended",
+    "gke-cluster-asked",
+    "gke-cluster-operation",
+    "gke-cluster-made",
+    "gke-pool-intended",
+    "gke-pool-asked",
+    "gke-pool-operation",
+    "gke-pool-made",
+    "gke-filestore-intended",
+    "gke-filestore-asked",
+    "gke-filestore-operation",
+    "gke-filestore-made",
+    "gke-all-made",
+    "gke-credentials-written",
+    "gke-volume-made",
+    "gke-redis-ready",
+    "up-done",
+    "gke-image-pushed",
+    "down-announced",
+    "gke-cluster-delete-asked",
+    "gke-filestore-delete-asked",
+    "gke-cluster-gone",
+    "gke-filestore-gone",
+    "gke-audited",
+    "gke-directory-cleared",
+];
+
 /// Ends the process if this is the point that `LAB_KILL_AT` names.
 #[cfg(debug_assertions)]
 pub fn kill_point(name: &str) {
     debug_assert!(
-        KILL_POINTS.contains(&name) || KIND_KILL_POINTS.contains(&name),
+        [KILL_POINTS, KIND_KILL_POINTS, GKE_KILL_POINTS].iter().any(|points| points.contains(&name)),
         "`{name}` is not in the list that the test walks"
     );
     if std::env::var_os("LAB_KILL_AT").is_some_and(|wanted| wanted == name) {

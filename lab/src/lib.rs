@@ -26,6 +26,7 @@ pub mod preflight;
 pub mod process;
 pub mod record;
 pub mod redis_server;
+pub mod registry;
 pub mod state;
 pub mod step;
 pub mod target;

@@ -52,6 +52,10 @@ pub struct Values {
     pub settings: Vec<(String, String)>,
     /// The toleration that Autopilot adds to Spot pods at admission is to be added here.
     pub tolerate_spot: bool,
+    /// Seconds that a worker has to end in when its node is taken away.
+    pub grace_s: Option<u32>,
+    /// Seconds after which the Job is ended whatever it does.
+    pub deadline_s: Option<u64>,
 }
 
 /// One change to one manifest.
@@ -108,7 +112,7 @@ pub const EDITS: &[Edit] = &[
         file: REDIS_POD,
         path: CONTAINER_OF_REDIS,
         why: "a pinned version in place of the newest one, already in the nodes; --redis-image names another",
-        when: "kind",
+        when: "kind; gke with --redis-image",
         patch: |values| Some(json!({ "image": values.redis_image.as_ref()? })),
     },
     Edit {
@@ -157,6 +161,22 @@ pub const EDITS: &[Edit] = &[
             let toleration = json!({ "key": "cloud.google.com/gke-spot", "operator": "Equal", "value": "true", "effect": "NoSchedule" });
             values.tolerate_spot.then(|| json!({ "tolerations": [toleration] }))
         },
+    },
+    Edit {
+        name: "grace",
+        file: WORKLOAD,
+        path: "/spec/template/spec",
+        why: "a Spot node leaves pods 25 s on Autopilot and 15 s on Standard; a longer grace would be promised, not kept",
+        when: "gke",
+        patch: |values| Some(json!({ "terminationGracePeriodSeconds": values.grace_s? })),
+    },
+    Edit {
+        name: "deadline",
+        file: WORKLOAD,
+        path: "/spec",
+        why: "--ttl: when the lab's time is over, nothing of the Job costs money any more, whoever still watches",
+        when: "gke",
+        patch: |values| Some(json!({ "activeDeadlineSeconds": values.deadline_s? })),
     },
     Edit {
         name: "parallelism",
@@ -249,6 +269,8 @@ mod tests {
             parallelism: Some(2),
             settings: vec![("WORKER_SEED".into(), "0".into())],
             tolerate_spot: true,
+            grace_s: Some(25),
+            deadline_s: Some(7200),
         };
         for edit in EDITS {
             let values = Values { host_directory: edit.name == "host-directory", ..values.clone() };

@@ -24,6 +24,8 @@ pub struct Ending<'a> {
     pub verdict: Result<&'a Verdict, &'a Failure>,
     /// The lab is still there; the name by which to look and to clean up.
     pub kept: Option<&'a str>,
+    /// What it costs to leave it there, where that costs money.
+    pub keeping_costs: Option<&'a str>,
     /// The lab was to be taken down and was not.
     pub teardown: Option<&'a Failure>,
 }
@@ -99,6 +101,9 @@ impl Ending<'_> {
                 "Kept",
                 &format!("the lab is still up; look: cargo xtask lab status{name}; cargo xtask lab logs{name}"),
             );
+            if let Some(costs) = self.keeping_costs {
+                console.result(Tone::Bad, "Cost", &format!("{costs}, until it is taken down"));
+            }
             console.result(Tone::Note, "Clean", &format!("cargo xtask lab down{name}"));
         }
         console.json(&VerdictLine {

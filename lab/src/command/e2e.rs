@@ -7,7 +7,9 @@ use crate::evidence::{self, Evidence};
 use crate::failure::{Exit, Failure, Result};
 use crate::flow::{self, Context, FailedStep, Order, Phase, Run};
 use crate::github;
+use crate::interrupt;
 use crate::judge::Judge;
+use crate::ledger::Ledger;
 use crate::places::Places;
 use crate::preflight::{Needs, Place, RunNeeds};
 use crate::target::{Target, TargetError};
@@ -26,6 +28,7 @@ pub fn run(arguments: &cli::E2e, console: &Console) -> Result<Exit> {
     if arguments.preempt.is_some() && target != Target::Local {
         return Err(TargetError::NoPreemption(target.name()).into());
     }
+    up::complain(&Ledger::find(arguments.up.gke.book.ledger.as_deref(), &places), console)?;
     let source = arguments.source();
     let needs = RunNeeds {
         worker_command: arguments.worker_cmd.as_deref(),
@@ -109,9 +112,21 @@ fn conclude(
         // What was kept for a green run is not enough to see why this one is red; the verdict itself matters more.
         let _ = gather(&mut context, evidence, true);
     }
-    let mut ending = Ending { evidence, failed, verdict: verdict.as_ref(), kept: Some(name), teardown: None };
-    let green = ending.exit() == Exit::Green;
-    let teardown = if green && !arguments.keep { Some(flow::walk(&mut context, Phase::Down)) } else { None };
+    // What costs money while it stands is taken down after a red run, too, the evidence being in the record by now.
+    let costs = context.site().ok().and_then(|site| site.keeping_costs());
+    let mut ending = Ending {
+        evidence,
+        failed,
+        verdict: verdict.as_ref(),
+        kept: Some(name),
+        keeping_costs: costs.as_deref(),
+        teardown: None,
+    };
+    let wanted = !arguments.keep && (ending.exit() == Exit::Green || costs.is_some());
+    if wanted && failed.is_some_and(|failed| failed.failure.is_interruption()) {
+        interrupt::settle();
+    }
+    let teardown = wanted.then(|| flow::walk(&mut context, Phase::Down));
     let failure = teardown.as_ref().and_then(|outcome| outcome.as_ref().err()).map(|failed| &failed.failure);
     ending.teardown = failure;
     if matches!(teardown, Some(Ok(()))) {

@@ -9,11 +9,12 @@ use crate::cli;
 use crate::console::{Console, Tone, plural};
 use crate::evidence;
 use crate::failure::{Exit, Result};
+use crate::ledger::Ledger;
 use crate::places::Places;
 use crate::process::marked_below;
 use crate::redis_server::Server;
 use crate::state::{Holder, LabDir, Lock, Phase, StateError};
-use crate::target::{Target, kind};
+use crate::target::{Target, gke, kind};
 
 /// Runs the command.
 ///
@@ -21,6 +22,7 @@ use crate::target::{Target, kind};
 /// When something cannot be removed.
 pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
     let places = Places::find(arguments.runs.runs.as_deref())?;
+    super::up::complain(&Ledger::find(arguments.book.ledger.as_deref(), &places), console)?;
     for (name, what) in leftovers(&places) {
         let lab = LabDir::of(&places, &name);
         // Whoever takes it up meanwhile may have it.
@@ -29,7 +31,8 @@ pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
             other => other?,
         };
         let state = down::readable_state(&lab, console)?;
-        let had = down::take_down_locked(&lab, lock, state)?;
+        let ledger = down::ledger_of(arguments.book.ledger.as_deref(), state.as_ref(), &places);
+        let had = down::take_down_locked(&lab, lock, state, &ledger, console)?;
         console.line(Tone::Good, "Removed", &format!("lab `{name}` ({what}): {had}"));
     }
     let orphans: Vec<_> = marked_below(&places.state).into_iter().filter(|(_, lab)| !lab.exists()).collect();
@@ -38,6 +41,7 @@ pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
         console.line(Tone::Good, "Removed", &format!("pid {} of `{}`, which is gone", process.pid, lab.display()));
     }
     clean_docker(&places, arguments.cache, console)?;
+    gke::collect(arguments, &places, console)?;
     if let Some(kept) = arguments.keep_runs {
         remove_runs(&places, kept, console)?;
     }
@@ -83,6 +87,7 @@ fn what_is_left(lab: &LabDir) -> Option<&'static str> {
         Err(_) => Some("its state is damaged"),
         Ok(None) => Some("a directory without a state"),
         Ok(Some(state)) if state.target == Target::Kind.name() => kind::leftover(lab, &state),
+        Ok(Some(state)) if state.target == Target::Gke.name() => gke::leftover(&state),
         Ok(Some(state)) if state.target != Target::Local.name() => None,
         Ok(Some(state)) => match (state.phase, state.redis) {
             (Phase::Creating, _) => Some("half made"),

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::down;
 use crate::cli;
 use crate::console::{Console, Tone, plural, size};
 use crate::failure::{Exit, Result};
+use crate::ledger::Ledger;
 use crate::places::Places;
 use crate::redis_server::{Server, connect};
 use crate::state::{Holder, LabDir, Phase, RedisState, State};
-use crate::target::{Target, kind};
+use crate::target::{Target, gke, kind};
 
 /// All that there is to say, also as JSON.
 #[derive(Debug, Serialize)]
@@ -25,6 +27,7 @@ struct Status {
     share: Option<Share>,
     queue: Option<Queue>,
     kind: Option<kind::Seen>,
+    gke: Option<gke::Seen>,
     holder: Option<Holder>,
     last_run: Option<String>,
 }
@@ -55,27 +58,32 @@ struct Queue {
 ///
 /// # Errors
 /// When the state cannot be read.
-pub fn run(arguments: &cli::Which, console: &Console) -> Result<Exit> {
+pub fn run(arguments: &cli::Status, console: &Console) -> Result<Exit> {
     let places = Places::find(None)?;
-    let status = look(&LabDir::of(&places, &arguments.name))?;
+    let lab = LabDir::of(&places, &arguments.which.name);
+    let ledger = down::ledger_of(arguments.book.ledger.as_deref(), lab.read()?.as_ref(), &places);
+    let status = look(&lab, &ledger)?;
     status.print(console);
+    for told in gke::overdue(&ledger)? {
+        console.result(Tone::Bad, "Overdue", &told);
+    }
     console.json(&status);
     Ok(Exit::Green)
 }
 
-fn look(lab: &LabDir) -> Result<Status> {
+fn look(lab: &LabDir, ledger: &Ledger) -> Result<Status> {
     let state = lab.read()?;
     let holder = Holder::of(lab);
     let there = if lab.path().exists() && holder.is_none() { "partial" } else { "down" };
-    let (target, since, redis, share, queue, kind, last_run) = Default::default();
+    let (target, since, redis, share, queue, kind, gke, last_run) = Default::default();
     let name = lab.name().to_owned();
     let nothing =
-        Status { event: "status", name, state: there, target, since, redis, share, queue, kind, holder, last_run };
+        Status { event: "status", name, state: there, target, since, redis, share, queue, kind, gke, holder, last_run };
     let Some(state) = state else { return Ok(nothing) };
-    let seen = if Target::named(&state.target) == Some(Target::Kind) {
-        look_at_kind(lab, &state, nothing)
-    } else {
-        look_at_local(lab, &state, nothing)
+    let seen = match Target::named(&state.target) {
+        Some(Target::Kind) => look_at_kind(lab, &state, nothing),
+        Some(Target::Gke) => look_at_gke(lab, &state, ledger, nothing),
+        _ => look_at_local(lab, &state, nothing),
     };
     let last_run = state.last_run.map(|run| run.display().to_string());
     Ok(Status { target: Some(state.target), since: Some(state.created), last_run, ..seen })
@@ -94,6 +102,13 @@ fn look_at_kind(lab: &LabDir, state: &State, status: Status) -> Status {
     let queue = seen.queue.map(|(waiting, processing, failed)| Queue { waiting, processing, failed });
     let there = if state.phase == Phase::Up && seen.serves { "up" } else { "partial" };
     Status { state: there, share: look_at_share(&lab.export()), queue, kind: Some(seen), ..status }
+}
+
+fn look_at_gke(lab: &LabDir, state: &State, ledger: &Ledger, status: Status) -> Status {
+    let seen = gke::look(lab, state, ledger);
+    let queue = seen.queue.map(|(waiting, processing, failed)| Queue { waiting, processing, failed });
+    let there = if state.phase == Phase::Up && seen.serves { "up" } else { "partial" };
+    Status { state: there, queue, gke: Some(seen), ..status }
 }
 
 fn look_at_redis(redis: &RedisState, lab: &LabDir) -> Redis {
@@ -149,6 +164,9 @@ impl Status {
             console.result(Tone::Note, "Redis", &seen.redis);
             console.result(Tone::Note, "Look", &seen.kubectl);
         }
+        if let Some(seen) = &self.gke {
+            print_gke(seen, console);
+        }
         if let Some(Share { path, files, bytes }) = &self.share {
             console.result(Tone::Good, "Share", &format!("{path}, {}, {}", plural(*files, "file"), size(*bytes)));
         }
@@ -171,4 +189,22 @@ impl Status {
             console.result(Tone::Note, "Remedy", &remedy);
         }
     }
+}
+
+fn print_gke(seen: &gke::Seen, console: &Console) {
+    console.result(Tone::Note, "Project", &format!("{} ({})", seen.project, seen.lab_id));
+    for (name, word) in &seen.things {
+        console.result(Tone::Note, "Cloud", &format!("{name}: {word}"));
+    }
+    for (node, state) in &seen.nodes {
+        let tone = if state == "Ready" { Tone::Good } else { Tone::Bad };
+        console.result(tone, "Node", &format!("{node}: {state}"));
+    }
+    console.result(Tone::Note, "Redis", &seen.redis);
+    for resource in &seen.ledger {
+        console.result(Tone::Note, "Ledger", &format!("{resource} may exist"));
+    }
+    let tone = if seen.overdue { Tone::Bad } else { Tone::Note };
+    console.result(tone, "Cost", &format!("{}, until {}", seen.price(), seen.until));
+    console.result(Tone::Note, "Look", &seen.kubectl);
 }

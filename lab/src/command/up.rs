@@ -5,10 +5,12 @@ use crate::cli;
 use crate::console::{Console, Tone};
 use crate::failure::{Exit, Failure, Result};
 use crate::flow::{self, Context, Phase};
+use crate::ledger::Ledger;
 use crate::places::Places;
 use crate::preflight::{self, Ground, Needs, Place};
 use crate::state::{LabDir, Lock};
 use crate::step::Announced;
+use crate::target::gke::{self, Gke};
 use crate::target::kind::Kind;
 use crate::target::local::Local;
 use crate::target::{Asked, Site, Target};
@@ -23,22 +25,47 @@ pub fn run(arguments: &cli::Up, console: &Console) -> Result<Exit> {
     if arguments.dry_run {
         return Ok(explain::print(target, console));
     }
+    complain(&Ledger::find(arguments.gke.book.ledger.as_deref(), &places), console)?;
     let needs = Needs { places: &places, place: Place::of(target, arguments), run: None };
     let found = preflight(&needs, console)?;
     let site = open(arguments, &places, found.ground, console)?;
+    let costs = site.keeping_costs();
     let mut context = Context { site: Some(site), console, places: &places, run: None };
     let name = &arguments.place.which.name;
-    flow::walk(&mut context, Phase::Up).map_err(|failed| say_what_stays(failed.failure, name))?;
+    let walked = flow::walk(&mut context, Phase::Up);
+    walked.map_err(|failed| say_what_stays(failed.failure, name, costs.as_deref()))?;
     console.line(Tone::Good, "Up", &format!("lab `{name}` on {}", target.name()));
+    if let Some(costs) = costs {
+        console.line(Tone::Note, "Cost", &format!("{costs}, until `cargo xtask lab down{}`", flag(name)));
+    }
     Ok(Exit::Green)
 }
 
-/// An interruption has no remedy of its own; but half a lab is there.
-fn say_what_stays(failure: Failure, name: &str) -> Failure {
+fn flag(name: &str) -> String {
+    if name == cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
+}
+
+/// Complains about labs that cost money beyond the time that they were meant to live.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn complain(ledger: &Ledger, console: &Console) -> Result<()> {
+    gke::overdue(ledger)?.iter().for_each(|told| console.line(Tone::Bad, "Overdue", told));
+    Ok(())
+}
+
+/// An interruption has no remedy of its own; but half a lab is there. Where that costs money, it is said in any case.
+fn say_what_stays(failure: Failure, name: &str, costs: Option<&str>) -> Failure {
+    if let Some(costs) = costs {
+        let flag = flag(name);
+        let stays = format!("what was made so far stays and may cost {costs}: `cargo xtask lab down{flag}` removes it");
+        let remedy = if failure.remedy.is_empty() { stays } else { format!("{}; {stays}", failure.remedy) };
+        return Failure { remedy, ..failure };
+    }
     if !failure.is_interruption() {
         return failure;
     }
-    let flag = if name == cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
+    let flag = flag(name);
     let remedy = format!(
         "what was made so far stays: `cargo xtask lab up{flag}` finishes it, `cargo xtask lab down{flag}` removes it"
     );
@@ -58,7 +85,7 @@ pub fn choose(arguments: &cli::Up, places: &Places, console: &Console) -> Result
         console.line(Tone::Note, "Target", &format!("`{}`: lab `{name}` is there", target.name()));
         return Ok(target);
     }
-    let (target, why) = Target::choose(asked, || preflight::kind_lacks(&arguments.kind))?;
+    let (target, why) = Target::choose(asked, || preflight::kind_lacks(&arguments.kind));
     if let Some(why) = why {
         console.line(Tone::Note, "Target", &why);
     }
@@ -94,5 +121,6 @@ pub fn open<'a>(
     match ground {
         Ground::Local(redis) => Ok(Box::new(Local::open(lab, lock, redis, arguments.redis_port, console)?)),
         Ground::Kind(plan) => Ok(Box::new(Kind::open(lab, lock, *plan, console)?)),
+        Ground::Gke(plan) => Ok(Box::new(Gke::open(lab, lock, *plan, console)?)),
     }
 }

@@ -94,7 +94,7 @@ impl Instance<'_> {
         let Self { name, location, tier, share, capacity, network, labels } = self;
         let mut words = owned(&["filestore", "instances", "create", name]);
         words.extend([
-            format!("--zone={location}"),
+            share_flag(location),
             format!("--tier={tier}"),
             format!("--file-share=name={share},capacity={capacity}"),
             format!("--network=name={network}"),
@@ -123,7 +123,7 @@ pub fn describe(kind: Kind, name: &str, location: &str) -> Vec<String> {
         }
         Kind::Filestore => {
             let mut words = owned(&["filestore", "instances", "describe", name]);
-            words.push(format!("--zone={location}"));
+            words.push(share_flag(location));
             words
         }
         Kind::NodePool => {
@@ -141,7 +141,7 @@ pub fn delete(kind: Kind, name: &str, location: &str) -> Vec<String> {
         Kind::Filestore => owned(&["filestore", "instances", "delete", name]),
         Kind::Cluster | Kind::NodePool => owned(&["container", "clusters", "delete", name]),
     };
-    words.push(if kind == Kind::Filestore { format!("--zone={location}") } else { place_flag(location) });
+    words.push(if kind == Kind::Filestore { share_flag(location) } else { place_flag(location) });
     words.push("--async".into());
     words
 }
@@ -149,6 +149,11 @@ pub fn delete(kind: Kind, name: &str, location: &str) -> Vec<String> {
 /// `--region=…` or `--zone=…`, as the tutorial types them.
 pub fn place_flag(location: &str) -> String {
     if is_zone(location) { format!("--zone={location}") } else { format!("--region={location}") }
+}
+
+/// The same for Filestore, whose flag for regions is another one.
+pub fn share_flag(location: &str) -> String {
+    if is_zone(location) { format!("--zone={location}") } else { format!("--location={location}") }
 }
 
 /// Zones are regions with a letter: `us-central1-b`.

@@ -30,7 +30,7 @@ pub struct Named {
 
 impl Named {
     /// What to do there.
-    pub(super) fn remedy_in(&self, place: &super::Place, said: &str) -> String {
+    pub fn remedy_in(&self, place: &super::Place, said: &str) -> String {
         let or = |text: &str, word: &str| if text.is_empty() { word.to_owned() } else { text.to_owned() };
         let remedy = self.remedy.replace("PROJECT", &or(&place.project, "PROJECT"));
         let remedy = remedy.replace("REGION", &or(&place.region, "REGION")).replace("ZONE", &place.zone);
@@ -269,9 +269,11 @@ const CAUSES: &[Named] = &[
     },
 ];
 
+/// The name of what has none of its own.
+pub const UNKNOWN_CAUSE: &str = "google-refused";
 /// What has no name of its own.
 const UNKNOWN: Named = Named {
-    cause: "google-refused",
+    cause: UNKNOWN_CAUSE,
     class: Class::Refused,
     words: &[],
     remedy: "read what Google says; `cargo xtask lab doctor --target gke` checks what the lab needs",

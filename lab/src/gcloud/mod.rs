@@ -23,7 +23,7 @@ use crate::wait::scaled;
 
 pub use answers::{Condition, Operation, Quota, RegionAnswer, RepositoryAnswer, Thing, Verb};
 pub use arguments::{Cluster, Instance, Pool, is_zone, place_flag, region_of};
-pub use causes::{Class, Named, causes, name};
+pub use causes::{Class, Named, UNKNOWN_CAUSE, causes, name};
 pub use error::{GcloudError, Place};
 
 /// What one command returns.
@@ -56,12 +56,20 @@ pub struct Program {
 }
 
 impl Program {
+    /// Where `gcloud` is, and nothing else of it.
+    ///
+    /// # Errors
+    /// When it is not on the PATH.
+    pub fn locate() -> Result<PathBuf> {
+        which::which("gcloud").map_err(|_| GcloudError::NotInstalled)
+    }
+
     /// `gcloud` on the PATH.
     ///
     /// # Errors
     /// When there is none, or it is too old.
     pub fn find() -> Result<Self> {
-        let path = which::which("gcloud").map_err(|_| GcloudError::NotInstalled)?;
+        let path = Self::locate()?;
         let call = Call::new(&path, None, &["version", "--format=json"]).limit(CALL);
         let what = "ask gcloud for its version";
         let ended = run(&call, what, &Place::default())?;
@@ -291,7 +299,7 @@ impl Gcloud {
     pub fn operation(&self, kind: Kind, name: &str, location: &str) -> Result<Operation> {
         let what = format!("look at operation `{name}`");
         if kind == Kind::Filestore {
-            let zone = format!("--zone={location}");
+            let zone = arguments::share_flag(location);
             let found: answers::FileOperation =
                 self.ask(&["filestore", "operations", "describe", name, &zone], &what)?;
             return Ok(found.into());

@@ -60,6 +60,43 @@ pub enum ImageError {
     Assemble(#[from] OciSpecError),
 }
 
+/// An image taken apart, as a registry wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blobs {
+    /// The manifest.
+    pub manifest: Vec<u8>,
+    /// Its digest, `sha256:…`: what a pod names the image by.
+    pub manifest_digest: String,
+    /// Layer and configuration, by digest.
+    pub parts: Vec<(String, Vec<u8>)>,
+}
+
+impl Blobs {
+    /// Takes the image's archive apart.
+    ///
+    /// # Errors
+    /// When it is no archive of an image, which nothing outside of it can cause.
+    pub fn of(image: &WorkerImage) -> io::Result<Self> {
+        let mut files = HashMap::new();
+        for entry in tar::Archive::new(image.archive.as_slice()).entries()? {
+            let mut entry = entry?;
+            let mut bytes = Vec::new();
+            io::Read::read_to_end(&mut entry, &mut bytes)?;
+            files.insert(entry.path()?.display().to_string(), bytes);
+        }
+        let index: serde_json::Value = serde_json::from_slice(&files.remove("index.json").unwrap_or_default())?;
+        let digest = index.pointer("/manifests/0/digest").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let blob = |path: &str| format!("sha256:{}", path.trim_start_matches("blobs/sha256/"));
+        let mut blobs: Vec<_> = files.into_iter().filter(|(path, _)| path.starts_with("blobs/")).collect();
+        blobs.sort();
+        let (manifest, parts): (Vec<_>, Vec<_>) =
+            blobs.into_iter().map(|(path, bytes)| (blob(&path), bytes)).partition(|(name, _)| name == digest);
+        let [(manifest_digest, manifest)] =
+            <[_; 1]>::try_from(manifest).map_err(|_| io::Error::other("it has no manifest"))?;
+        Ok(Self { manifest, manifest_digest, parts })
+    }
+}
+
 /// Assembles the image of a static program.
 ///
 /// # Errors
@@ -279,6 +316,19 @@ mod tests {
         let docker = json(get("manifest.json"));
         assert_eq!(docker[0]["RepoTags"], json!([image.reference]));
         assert_eq!(get(docker[0]["Config"].as_str().unwrap()), blob(&image.digest));
+    }
+
+    /// Taken apart, an image is its manifest and what that names: everything under its own digest.
+    #[test]
+    fn the_manifest_names_the_parts() {
+        let blobs = Blobs::of(&image()).unwrap();
+        assert_eq!(blobs.manifest_digest, format!("sha256:{}", hex(&blobs.manifest)));
+        let manifest: serde_json::Value = serde_json::from_slice(&blobs.manifest).unwrap();
+        let mut named = vec![manifest["config"]["digest"].clone(), manifest["layers"][0]["digest"].clone()];
+        named.sort_by_key(ToString::to_string);
+        let parts: Vec<_> = blobs.parts.iter().map(|(digest, _)| json!(digest)).collect();
+        assert_eq!(parts, named);
+        assert!(blobs.parts.iter().all(|(digest, bytes)| *digest == format!("sha256:{}", hex(bytes))));
     }
 
     /// What could not run in an image without libraries does not become one, and the error says how to build it.

@@ -2,6 +2,7 @@
 //!
 //! `up` and `e2e` check what they need and start nothing unless all of it is there; `doctor` shows the whole list.
 
+mod gke;
 mod kind;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::job::program::Program as Worker;
 use crate::judge::Judge;
 use crate::places::Places;
 use crate::redis_server::{self, Fetch, NOT_FETCHED, Program as Redis};
+use crate::state::LabDir;
 use crate::target::Target;
 use crate::target::kind::Plan;
 use crate::target::local::free_bytes;
@@ -60,6 +62,15 @@ pub enum Place<'a> {
         /// May images be pulled?
         pull: bool,
     },
+    /// On GKE.
+    Gke {
+        /// What was asked of it.
+        options: &'a cli::Gke,
+        /// Redis's image, where it was named.
+        redis_image: Option<&'a str>,
+        /// The lab's name.
+        name: &'a str,
+    },
 }
 
 /// What a run needs.
@@ -95,6 +106,8 @@ pub enum Ground {
     Local(Redis),
     /// Everything that target `kind` was found to have.
     Kind(Box<Plan>),
+    /// Everything that target `gke` was found to have.
+    Gke(Box<crate::target::gke::Plan>),
 }
 
 /// A worker of a kind that the target does not run.
@@ -102,8 +115,8 @@ pub enum Ground {
 enum WorkerError {
     #[error("failed to use image `{image}` as the worker: target `local` runs programs, not images")]
     NoImages { image: String },
-    #[error("failed to use `{command}` as the worker: target `kind` runs images, not command lines")]
-    NoCommands { command: String },
+    #[error("failed to use `{command}` as the worker: target `{target}` runs images, not command lines")]
+    NoCommands { command: String, target: &'static str },
 }
 
 /// A directory that the lab needs is of no use.
@@ -121,6 +134,9 @@ impl<'a> Place<'a> {
         match target {
             Target::Local => Self::Local { redis: up.redis.redis_server.as_deref(), fetch: Fetch::Allowed },
             Target::Kind => Self::Kind { options: &up.kind, pull: true },
+            Target::Gke => {
+                Self::Gke { options: &up.gke, redis_image: up.kind.redis_image.as_deref(), name: &up.place.which.name }
+            }
         }
     }
 }
@@ -157,6 +173,13 @@ pub fn look(needs: &Needs<'_>, console: &Console) -> (Vec<Check>, Option<Found>)
             checks.splice(0..0, found);
             plan.map(|plan| Ground::Kind(Box::new(plan)))
         }
+        Place::Gke { options, redis_image, name } => {
+            let (lab, worker) = (LabDir::of(needs.places, name), worker.as_ref());
+            let asked = gke::Asked { options, redis_image, worker, lab: &lab, places: needs.places };
+            let (found, plan) = gke::look(&asked, console);
+            checks.splice(0..0, found);
+            plan.map(|plan| Ground::Gke(Box::new(plan)))
+        }
     };
     let good = checks.iter().all(|check| check.found.is_ok());
     let found = ground.filter(|_| good).map(|ground| Found { ground, worker, judge });
@@ -169,7 +192,7 @@ pub fn look(needs: &Needs<'_>, console: &Console) -> (Vec<Check>, Option<Found>)
 /// The last of what is wrong; the others were printed.
 pub fn insist(needs: &Needs<'_>, console: &Console) -> Result<(Found, String)> {
     let (checks, found) = look(needs, console);
-    let is_told = |check: &&Check| ["redis", "docker", "kind"].contains(&check.name);
+    let is_told = |check: &&Check| ["redis", "docker", "kind", "gcloud", "project", "quota"].contains(&check.name);
     let told = checks.iter().filter(is_told);
     let told = told.filter_map(|check| Some(format!("{} {}", check.name, check.found.as_ref().ok()?)));
     let told = told.collect::<Vec<_>>().join(", ");
@@ -190,7 +213,12 @@ pub fn insist(needs: &Needs<'_>, console: &Console) -> Result<(Found, String)> {
 fn find_worker(run: &RunNeeds<'_>, place: &Place<'_>) -> Result<Worker> {
     match (place, run.worker_command, run.worker_image) {
         (Place::Local { .. }, _, Some(image)) => Err(WorkerError::NoImages { image: image.into() }.into()),
-        (Place::Kind { .. }, Some(command), _) => Err(WorkerError::NoCommands { command: command.into() }.into()),
+        (Place::Kind { .. }, Some(command), _) => {
+            Err(WorkerError::NoCommands { command: command.into(), target: Target::Kind.name() }.into())
+        }
+        (Place::Gke { .. }, Some(command), _) => {
+            Err(WorkerError::NoCommands { command: command.into(), target: Target::Gke.name() }.into())
+        }
         (_, _, Some(image)) => Ok(Worker::Image(image.into())),
         (_, command, None) => Ok(Worker::find(command, run.worker_file)?),
     }

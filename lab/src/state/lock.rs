@@ -20,7 +20,7 @@ use crate::process::{self, Identity};
 use crate::wait::{Look, Wait, scaled};
 
 /// The lock file, in the lab's directory.
-const LOCK_FILE: &str = "lock";
+pub(super) const LOCK_FILE: &str = "lock";
 
 /// A lab that is ours until this is dropped.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ pub use lock::{Holder, Lock};
 use crate::failure::{Exit, Explain};
 use crate::places::Places;
 use crate::process::{Identity, Marker};
+use crate::target::gke::settings::Settings;
 use crate::target::kind::plan::{NfsVersion, Volume};
 
 /// The version of the state file that this code writes.
@@ -50,6 +51,9 @@ pub struct State {
     /// What target `kind` stands with.
     #[serde(default)]
     pub kind: Option<KindState>,
+    /// What target `gke` stands with.
+    #[serde(default)]
+    pub gke: Option<GkeState>,
     /// The directory of the last run's record.
     pub last_run: Option<PathBuf>,
 }
@@ -96,6 +100,19 @@ pub struct KindState {
     pub nfs_version: Option<NfsVersion>,
     /// kind came to its end; before, whatever there is of the cluster is half made.
     pub cluster_made: bool,
+}
+
+/// A lab on GKE that was, or was about to be, made. What it has created is in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GkeState {
+    /// The value of its label, unlike any other lab's.
+    pub lab_id: String,
+    /// What it stands with.
+    pub settings: Settings,
+    /// Until when it is meant to live, RFC 3339.
+    pub until: String,
+    /// The ledger that it is written down in.
+    pub ledger: PathBuf,
 }
 
 /// Why the lab's state could not be read, written or locked.
@@ -185,7 +202,7 @@ impl LabDir {
         self.path.join("redis")
     }
 
-    /// The cluster's kubeconfig on target `kind`.
+    /// The cluster's kubeconfig on targets `kind` and `gke`.
     pub fn kubeconfig(&self) -> PathBuf {
         self.path.join("kubeconfig")
     }
@@ -250,6 +267,20 @@ impl LabDir {
         }
     }
 
+    /// Removes everything in the directory but the lock, which goes last.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn clear(&self) -> Result<(), StateError> {
+        let lock_file = self.path.join(lock::LOCK_FILE);
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            if entry.path() != lock_file {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the state file.
     ///
     /// # Errors
@@ -275,6 +306,7 @@ impl State {
             lab_version: env!("CARGO_PKG_VERSION").into(),
             redis: None,
             kind: None,
+            gke: None,
             last_run: None,
         }
     }

@@ -3,6 +3,7 @@
 //! What differs between targets is in here: as data ([`Facts`], [`Commands`]) and as the few operations of [`Site`],
 //! [`Share`] and [`RunningJob`]. A step of the flow never asks which target it is on.
 
+pub mod gke;
 pub mod kind;
 pub mod kubernetes;
 pub mod local;
@@ -40,6 +41,8 @@ pub enum Target {
     Local,
     /// Kubernetes in Docker.
     Kind,
+    /// Google Kubernetes Engine and Filestore.
+    Gke,
 }
 
 /// What a reader of a run is told about where it was.
@@ -149,6 +152,11 @@ pub trait Site {
     /// When it does not end, or the state cannot be written.
     fn begin_run(&mut self, record: &Path) -> Result<()>;
 
+    /// What it costs to leave it up, in words, where that costs money: then a red lab is not left up unless it is asked for.
+    fn keeping_costs(&self) -> Option<String> {
+        None
+    }
+
     /// Takes everything away, and says what there was.
     ///
     /// # Errors
@@ -231,9 +239,6 @@ pub trait RunningJob {
 /// The target that was asked for cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// This version has no such target.
-    #[error("failed to choose target `{0}`: this version of the lab has only `local` and `kind`")]
-    NotThere(&'static str),
     /// Nobody is taken away there.
     #[error("failed to take the worker away on target `{0}`: this version of the lab does so on `local` alone")]
     NoPreemption(&'static str),
@@ -262,28 +267,24 @@ pub fn check_target(state: &State, asked: Target) -> Result<(), TargetError> {
 }
 
 impl Target {
-    /// Chooses the target, and says why where there was a choice. `kind_lacks` says what keeps `kind` from being had.
-    ///
-    /// # Errors
-    /// When the one that was asked for cannot be had: another one is never taken in its place.
-    pub fn choose(
-        asked: Asked,
-        kind_lacks: impl FnOnce() -> Option<String>,
-    ) -> Result<(Self, Option<String>), TargetError> {
+    /// Chooses the target, and says why where there was a choice. `kind_lacks` says what keeps `kind` from being had. The
+    /// one that was asked for is never replaced by another.
+    pub fn choose(asked: Asked, kind_lacks: impl FnOnce() -> Option<String>) -> (Self, Option<String>) {
         match asked {
-            Asked::Auto => Ok(match kind_lacks() {
+            Asked::Auto => match kind_lacks() {
                 None => (Self::Kind, Some("`kind`: Docker, kind and the images are there".into())),
                 Some(lack) => (Self::Local, Some(format!("`local`: {lack}"))),
-            }),
-            Asked::Local => Ok((Self::Local, None)),
-            Asked::Kind => Ok((Self::Kind, None)),
-            Asked::Gke => Err(TargetError::NotThere("gke")),
+            },
+            Asked::Local => (Self::Local, None),
+            Asked::Kind => (Self::Kind, None),
+            // It costs money: nobody gets it without having asked for it.
+            Asked::Gke => (Self::Gke, None),
         }
     }
 
     /// The target that a state file or a record names so.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Local, Self::Kind].into_iter().find(|target| target.name() == name)
+        [Self::Local, Self::Kind, Self::Gke].into_iter().find(|target| target.name() == name)
     }
 
     /// Its name on the command line and in records.
@@ -291,6 +292,7 @@ impl Target {
         match self {
             Self::Local => "local",
             Self::Kind => "kind",
+            Self::Gke => "gke",
         }
     }
 
@@ -299,6 +301,7 @@ impl Target {
         match self {
             Self::Local => local::COMMANDS,
             Self::Kind => kind::COMMANDS,
+            Self::Gke => gke::COMMANDS,
         }
     }
 }
@@ -307,13 +310,12 @@ impl Explain for TargetError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoPreemption(_) => Exit::Usage,
-            Self::NotThere(_) | Self::Elsewhere { .. } => Exit::Preflight,
+            Self::Elsewhere { .. } => Exit::Preflight,
         }
     }
 
     fn cause_name(&self) -> &'static str {
         match self {
-            Self::NotThere(_) => "target-missing",
             Self::NoPreemption(_) => "usage",
             Self::Elsewhere { .. } => "target-elsewhere",
         }
@@ -321,7 +323,6 @@ impl Explain for TargetError {
 
     fn remedy(&self) -> String {
         match self {
-            Self::NotThere(_) => "use --target kind or --target local, or leave --target away".into(),
             Self::NoPreemption(_) => "leave --preempt away, or take --target local".into(),
             Self::Elsewhere { name, .. } => {
                 format!("take it down with `cargo xtask lab down --name {name}`, or use another lab with --name")

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fs_err as fs;
-
 use super::{LABEL, Names, create};
 use crate::console::plural;
 use crate::docker::Docker;
@@ -39,7 +37,7 @@ pub fn take_down(docker: &Docker, lab: &LabDir, lock: Lock, state: Option<State>
     if lab.export().exists() {
         had.push("export's data".into());
     }
-    clear(lab)?;
+    lab.clear()?;
     lock.remove(lab)?;
     if had.is_empty() {
         return Ok("nothing was up".into());
@@ -122,17 +120,6 @@ pub fn remove_from_docker(docker: &Docker, lab: &LabDir) -> Result<Vec<String>> 
         had.push(format!("network `{}`", names.network));
     }
     Ok(had)
-}
-
-/// Everything in the lab's directory but its lock, which goes last.
-fn clear(lab: &LabDir) -> Result<()> {
-    let lock_file = lab.path().join("lock");
-    for entry in fs::read_dir(lab.path()).into_iter().flatten().flatten() {
-        if entry.path() != lock_file {
-            lab.remove(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// What a dead lab has left, in a few words; `None` for one that stands, or where Docker does not say.

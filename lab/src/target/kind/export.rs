@@ -2,17 +2,14 @@
 
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::PersistentVolume;
-
 use super::{Kind, LABEL, Names};
-use crate::cluster::Cluster;
 use crate::console::Tone;
 use crate::docker::Docker;
 use crate::export::{Export, Start, image};
 use crate::failure::Result;
 use crate::kill_point::kill_point;
 use crate::state::LabDir;
-use crate::target::kubernetes::{VOLUME, objects};
+use crate::target::kubernetes::standing::Standing;
 
 /// Starts it unless it is up, waits until it is healthy, and says its address.
 pub(super) fn up(lab: &Kind<'_>) -> Result<IpAddr> {
@@ -35,27 +32,12 @@ pub(super) fn check(docker: &Docker, names: &Names, lab: &LabDir) -> Result<Stri
     Ok(format!("NFS-Ganesha in `{}` serves {}:/NFSVol by v3, v4.1 and v4.2", names.export, healthy.address))
 }
 
-/// A volume that is mounted cannot change its server or its options. Where the export came back with another address, or
-/// another version of NFS is asked for, everything that hangs on the old one goes; the data stay.
-pub(super) fn forget_old_mount(lab: &Kind<'_>, cluster: &Cluster) -> Result<()> {
-    let volume: Option<PersistentVolume> = cluster.get_global(VOLUME)?;
-    let Some(spec) = volume.and_then(|volume| volume.spec) else { return Ok(()) };
-    let (Some(old), wanted) = (spec.nfs.map(|nfs| nfs.server), lab.values()) else { return Ok(()) };
-    let Some(new) = wanted.server else { return Ok(()) };
-    let options = spec.mount_options.unwrap_or_default();
-    let why = if old != new {
-        format!("moved from {old} to {new}")
-    } else if options != wanted.mount_options {
-        format!("was mounted with {}, now with {}", in_words(&options), in_words(&wanted.mount_options))
-    } else {
-        return Ok(());
-    };
-    lab.console.line(Tone::Note, "Export", &format!("{why}: the volume is made anew"));
-    objects::remove_storage(cluster)
-}
-
-fn in_words(options: &[String]) -> String {
-    if options.is_empty() { "no options".into() } else { options.join(",") }
+/// Where the export came back with another address, or another version of NFS is asked for, the volume is made anew.
+pub(super) fn forget_old_mount(lab: &Kind<'_>, standing: &Standing) -> Result<()> {
+    if let Some(why) = standing.forget_old_mount(&lab.values())? {
+        lab.console.line(Tone::Note, "Export", &format!("{why}: the volume is made anew"));
+    }
+    Ok(())
 }
 
 /// The export's container goes by the cluster's name, as all parts of a lab do.

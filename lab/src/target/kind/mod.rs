@@ -155,7 +155,7 @@ impl Site for Kind<'_> {
 
     fn up_volume(&mut self) -> Result<String> {
         let export = export::describe(self)?;
-        export::forget_old_mount(self, self.cluster()?)?;
+        export::forget_old_mount(self, self.standing()?)?;
         self.standing()?.up_volume(&self.values())?;
         kill_point("kind-volume-made");
         Ok(format!("{export}; {}", self.plan.volume.words()))

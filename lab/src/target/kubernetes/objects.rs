@@ -45,7 +45,8 @@ pub fn patience(pace: &Pace, restarts: i32) -> Patience {
 /// # Errors
 /// When it does not in time.
 pub fn wait_for_api(cluster: &Cluster, wanted: usize) -> Result<Vec<Node>> {
-    let remedy = "look at the control plane: `docker logs` of its node";
+    let remedy =
+        "see whether the cluster is well: `cargo xtask lab status`; on kind, `docker logs` of its control plane";
     let wait = Wait { what: "reach the cluster's API server", limit: NODES, poll: POLL, remedy };
     wait.until(|| {
         Ok(match cluster.nodes() {

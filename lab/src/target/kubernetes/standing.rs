@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use k8s_openapi::api::core::v1::PersistentVolume;
+
 use super::job::KubeJob;
 use super::share::PodShare;
-use super::{Pace, REDIS_POD, REDIS_PORT, objects};
+use super::{Pace, REDIS_POD, REDIS_PORT, VOLUME, objects};
 use crate::cluster::{Cluster, ClusterError, Forward};
 use crate::failure::Result;
 use crate::manifests::{self, Values};
@@ -49,6 +51,27 @@ impl Standing {
     /// When the API server refuses.
     pub fn apply(&self, file: &str, values: &Values) -> Result<()> {
         Ok(self.cluster.apply(&manifests::edited(file, values)?)?)
+    }
+
+    /// A volume that is mounted cannot change its server or its options. Where the share has another address, or other
+    /// options are asked for, everything that hangs on the old one goes, and why is said; the data stay.
+    ///
+    /// # Errors
+    /// When the cluster does not let it go.
+    pub fn forget_old_mount(&self, wanted: &Values) -> Result<Option<String>> {
+        let volume: Option<PersistentVolume> = self.cluster.get_global(VOLUME)?;
+        let Some(spec) = volume.and_then(|volume| volume.spec) else { return Ok(None) };
+        let (Some(old), Some(new)) = (spec.nfs.map(|nfs| nfs.server), &wanted.server) else { return Ok(None) };
+        let options = spec.mount_options.unwrap_or_default();
+        let why = if old != *new {
+            format!("moved from {old} to {new}")
+        } else if options != wanted.mount_options {
+            format!("was mounted with {}, now with {}", in_words(&options), in_words(&wanted.mount_options))
+        } else {
+            return Ok(None);
+        };
+        objects::remove_storage(&self.cluster)?;
+        Ok(Some(why))
     }
 
     /// Applies the volume and waits until the cluster has seen it.
@@ -180,4 +203,8 @@ impl Standing {
     pub fn mounted(&self) -> &str {
         self.mounted.as_deref().unwrap_or("not mounted")
     }
+}
+
+fn in_words(options: &[String]) -> String {
+    if options.is_empty() { "no options".into() } else { options.join(",") }
 }

@@ -1,0 +1,41 @@
+//! What a person would type on target `gke` for each step of the flow: the tutorial's own commands.
+
+use crate::target::Commands;
+
+/// By the step's name. The lab adds its label, its project and `--async` to those that create something.
+pub const COMMANDS: &[Commands] = &[
+    Commands {
+        step: "environment",
+        typed: "gcloud container clusters create-auto batch-aiml --region=us-central1\n\
+                gcloud container clusters get-credentials batch-aiml --region=us-central1",
+    },
+    Commands {
+        step: "volume",
+        typed: "gcloud filestore instances create batch-aiml-filestore --zone=us-central1-b --tier=BASIC_HDD \
+                --file-share=name=\"NFSVol\",capacity=1TB --network=name=\"default\"\n\
+                gcloud filestore instances list --zone=us-central1-b\n\
+                kubectl apply -f manifests/persistent-volume.yaml  (with the instance's IP_ADDRESS as its server)",
+    },
+    Commands { step: "claim", typed: "kubectl apply -f manifests/persistent-volume-claim.yaml\nkubectl get pvc" },
+    Commands { step: "redis", typed: "kubectl apply -f manifests/redis-pod.yaml\nkubectl get pods" },
+    Commands { step: "datasets", typed: "kubectl cp datasets redis-leader:/mnt/fileserver/datasets" },
+    Commands {
+        step: "queue",
+        typed: "kubectl exec redis-leader -- redis-cli FLUSHDB\n\
+                kubectl exec redis-leader -- redis-cli RPUSH datasets datasets/training/2018-04-01.pkl …",
+    },
+    Commands { step: "service", typed: "kubectl apply -f manifests/redis-service.yaml" },
+    Commands {
+        step: "job",
+        typed: "docker push us-central1-docker.pkg.dev/PROJECT/batch-aiml/worker\nkubectl apply -f manifests/workload.yaml  (with that image by its digest)",
+    },
+    Commands { step: "watch", typed: "kubectl get pods --watch" },
+    Commands { step: "logs", typed: "kubectl logs job/workload" },
+    Commands { step: "listing", typed: "kubectl exec redis-leader -- ls -1 /mnt/fileserver/output" },
+    Commands { step: "report", typed: "kubectl exec redis-leader -- cat /mnt/fileserver/output/report.txt" },
+    Commands {
+        step: "clean-up",
+        typed: "gcloud container clusters delete batch-aiml --region=us-central1\n\
+                gcloud filestore instances delete batch-aiml-filestore --zone=us-central1-b",
+    },
+];

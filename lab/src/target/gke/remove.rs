@@ -1,0 +1,270 @@
+//! What a lab has created, deleted: exactly what the ledger names and our label is on, side by side, until it is seen to be
+//! gone; and an audit of the project afterwards.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::{GkeError, delete_command, delete_command_of};
+use super::label::Tag;
+use super::provision::{LOST, Pace, Progress, is_ours, late, trouble};
+use crate::console::{Console, Tone};
+use crate::failure::{Exit, Failure, Result};
+use crate::gcloud::{Class, Condition, Gcloud, GcloudError, Place, Thing, Verb, region_of};
+use crate::kill_point::kill_point;
+use crate::ledger::{Event, Kind, Ledger, Open, Resource};
+use crate::process::Marker;
+use crate::wait::{Look, Wait, scaled};
+
+/// How long a thing may take to go, its creation being waited for first.
+const GOING: Duration = Duration::from_secs(40 * 60);
+/// How often a delete is tried that Google refuses or does not finish.
+const ATTEMPTS: u32 = 3;
+
+/// What is needed to remove things.
+pub(super) struct Remover<'a> {
+    pub program: PathBuf,
+    pub ledger: &'a Ledger,
+    /// The lab's own kubeconfig: no command may write to a person's.
+    pub kubeconfig: PathBuf,
+    pub marker: Marker,
+    pub console: &'a Console,
+}
+
+impl Remover<'_> {
+    /// gcloud for a project.
+    pub fn gcloud(&self, project: &str, location: &str) -> Gcloud {
+        let region = region_of(location).to_owned();
+        let place = Place { project: project.into(), region, zone: location.into() };
+        Gcloud::new(self.program.clone(), place, self.kubeconfig.clone(), self.marker.clone())
+    }
+
+    /// Removes all of them, and says what became of each. One that fails keeps no other one.
+    pub fn remove(&self, open: &[Open]) -> Result<Vec<String>> {
+        let alone = |open: &&Open| open.resource.kind != Kind::NodePool;
+        let ended: Vec<Result<String>> = thread::scope(|scope| {
+            let start = |open| scope.spawn(move || self.remove_one(open));
+            let threads: Vec<_> = open.iter().filter(alone).map(start).collect();
+            let panicked = || Failure::fault(Exit::Lab, "failed to delete something: it panicked");
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
+        });
+        let mut failures: Vec<_> = ended.iter().filter_map(|ended| ended.as_ref().err().cloned()).collect();
+        if let Some(last) = failures.pop() {
+            failures.iter().for_each(|failure| self.console.failure(failure));
+            return Err(last);
+        }
+        // A pool has gone with its cluster.
+        for pool in open.iter().filter(|open| !alone(open)) {
+            self.ledger.write(Event::Gone, &pool.resource, None, Some("its cluster is gone"))?;
+        }
+        Ok(ended.into_iter().flatten().collect())
+    }
+
+    fn remove_one(&self, open: &Open) -> Result<String> {
+        let resource = &open.resource;
+        let gcloud = self.gcloud(&resource.project, &resource.location);
+        let Some(thing) = find(&gcloud, open)? else {
+            self.ledger.write(Event::Gone, resource, None, Some("it was not there"))?;
+            return Ok(format!("{} `{}` was not there", resource.kind.word(), resource.name));
+        };
+        if !is_ours(&thing, resource) {
+            if open.confirmed {
+                // It was ours. That the label is gone is no leave to delete it, and none to forget it.
+                return Err(GkeError::foreign(&thing, &resource.project).into());
+            }
+            self.ledger.write(Event::Gone, resource, None, Some("something else has its name"))?;
+            return Ok(format!("{} `{}` is not ours, left alone", resource.kind.word(), resource.name));
+        }
+        self.delete(&gcloud, resource, thing)?;
+        self.ledger.write(Event::Gone, resource, None, Some("deleted"))?;
+        kill_point(if resource.kind == Kind::Filestore { "gke-filestore-gone" } else { "gke-cluster-gone" });
+        Ok(format!("{} `{}` deleted", resource.kind.word(), resource.name))
+    }
+
+    /// Asks for it to be deleted as soon as Google takes that, and again if it fails, until it is gone.
+    fn delete(&self, gcloud: &Gcloud, resource: &Resource, seen: Thing) -> Result<()> {
+        let what = format!("delete {resource}");
+        let wait = Wait { what: &what, limit: GOING, poll: Pace::TICK, remedy: "" };
+        let (mut pace, mut progress) = (Pace::new(), Progress::new(self.console, resource));
+        // It was looked at a moment ago.
+        let mut seen = Some(seen);
+        let mut order = Order { gcloud, resource, console: self.console, attempts: 0, operation: None };
+        let gone = wait.until(|| {
+            pace.look(|| {
+                let look = || gcloud.look(resource.kind, &resource.name, &resource.location);
+                let thing = match seen.take().map_or_else(look, |thing| Ok(Some(thing))) {
+                    Ok(Some(thing)) => thing,
+                    Ok(None) => return Ok(Look::Done(())),
+                    Err(error) => return trouble(error).map(|said| progress.not_yet(said)),
+                };
+                Ok(match thing.condition {
+                    // Google deletes nothing that is still being made.
+                    Condition::Coming => progress.not_yet(format!("{}, to be deleted then", thing.word)),
+                    Condition::Going => progress.not_yet(thing.word),
+                    Condition::Ready | Condition::Failed => progress.not_yet(order.give(&thing)?),
+                })
+            })
+        });
+        gone.map_err(late)
+    }
+
+    /// Looks for anything in these projects that has the label of this lab.
+    pub fn audit(&self, lab_id: &str, projects: &[&str]) -> Result<()> {
+        let mut left = Vec::new();
+        for project in projects {
+            let found = list(&self.gcloud(project, ""))?;
+            let ours = |thing: &&Thing| Tag::read(&thing.labels).is_some_and(|tag| tag.lab_id == lab_id);
+            left.extend(found.iter().filter(ours).map(|thing| {
+                let Thing { kind, name, location, word, .. } = thing;
+                let told = format!("{} `{name}` in {location} of project `{project}` ({word})", kind.word());
+                (told, delete_command(*kind, name, location, project))
+            }));
+        }
+        kill_point("gke-audited");
+        if left.is_empty() {
+            return Ok(());
+        }
+        let (left, commands) = left.into_iter().unzip();
+        Err(GkeError::Left { left, commands }.into())
+    }
+}
+
+/// A delete that was ordered, or is to be.
+struct Order<'a> {
+    gcloud: &'a Gcloud,
+    resource: &'a Resource,
+    console: &'a Console,
+    attempts: u32,
+    operation: Option<String>,
+}
+
+impl Order<'_> {
+    /// The thing is there and nobody deletes it: orders that, unless an order is still under way. Says how it stands.
+    fn give(&mut self, thing: &Thing) -> Result<String> {
+        let mut why = format!("it is {} again", thing.word);
+        if self.attempts > 0 {
+            match self.look()? {
+                Some((false, word)) => return Ok(format!("delete {word}")),
+                Some((true, said)) => why = said,
+                None => return Ok(format!("{}, after a delete was asked for", thing.word)),
+            }
+            self.operation = None;
+        }
+        self.attempts += 1;
+        if self.attempts > ATTEMPTS {
+            return Err(self.failed(why));
+        }
+        if self.attempts > 1 {
+            self.console.line(Tone::Note, "Again", &format!("delete of {}: {why}", self.resource));
+        }
+        let ordered = self.gcloud.delete(self.resource.kind, &self.resource.name, &self.resource.location);
+        kill_point(match self.resource.kind {
+            Kind::Filestore => "gke-filestore-delete-asked",
+            _ => "gke-cluster-delete-asked",
+        });
+        match ordered {
+            Ok(operation) => {
+                self.operation = operation.map(|operation| operation.name);
+                Ok("delete ordered".into())
+            }
+            Err(GcloudError::Interrupted(by)) => Err(GcloudError::Interrupted(by).into()),
+            Err(error) => match error.class() {
+                // Not now: that is no attempt.
+                Class::Busy => {
+                    self.attempts -= 1;
+                    Ok(error.said())
+                }
+                Class::NotFound => Ok("it is gone".into()),
+                // It may have been taken all the same; the next look shows.
+                Class::Unclear => Ok(error.said()),
+                Class::Refused | Class::Exists if self.attempts < ATTEMPTS && !is_final(&error) => Ok(error.said()),
+                Class::Refused | Class::Exists => Err(Failure {
+                    remedy: format!(
+                        "{}; it still costs money: {}",
+                        error_remedy(&error),
+                        delete_command_of(self.resource)
+                    ),
+                    ..Failure::from(error)
+                }),
+            },
+        }
+    }
+
+    /// How the order under way is: whether it has ended, and in which words; nothing where none is known.
+    fn look(&mut self) -> Result<Option<(bool, String)>> {
+        let Resource { kind, name, location, .. } = self.resource;
+        let found = match (&self.operation, kind) {
+            (Some(operation), _) => self.gcloud.operation(*kind, operation, location).map(Some),
+            (None, Kind::Filestore) => return Ok(Some((true, "it was not begun".into()))),
+            (None, _) => self.gcloud.newest_operation(Verb::DeleteCluster, name, location),
+        };
+        match found {
+            Ok(Some(operation)) => {
+                self.operation = Some(operation.name.clone());
+                let word = operation.error.clone().unwrap_or_else(|| format!("operation {}", operation.word));
+                Ok(Some((operation.done, word)))
+            }
+            Ok(None) => Ok(Some((true, "it was not begun".into()))),
+            Err(error) => trouble(error).map(|said| Some((false, said))),
+        }
+    }
+
+    fn failed(&self, why: String) -> Failure {
+        let command = delete_command_of(self.resource);
+        GkeError::Delete { what: self.resource.to_string(), why, command }.into()
+    }
+}
+
+/// A refusal that asking again does not mend.
+fn is_final(error: &GcloudError) -> bool {
+    let GcloudError::Refused { named, .. } = error else { return false };
+    ["permission-denied", "no-account", "deletion-protected", "api-off", "project-missing"].contains(&named.cause)
+}
+
+fn error_remedy(error: &GcloudError) -> String {
+    crate::failure::Explain::remedy(error)
+}
+
+/// The thing behind a line of the ledger. What was only intended is waited for a while: the order may have been on its way
+/// when the lab was killed.
+fn find(gcloud: &Gcloud, open: &Open) -> Result<Option<Thing>> {
+    let Resource { kind, name, location, .. } = &open.resource;
+    let start = Instant::now();
+    let remedy = "see whether Google answers: gcloud info --run-diagnostics";
+    let what = format!("look at {}", open.resource);
+    let wait = Wait { what: &what, limit: LOST * 4, poll: Pace::TICK, remedy };
+    let mut pace = Pace::new();
+    wait.until(|| {
+        pace.look(|| match gcloud.look(*kind, name, location) {
+            Ok(Some(thing)) => Ok(Look::Done(Some(thing))),
+            Ok(None) if open.confirmed || start.elapsed() >= scaled(LOST / 3) => Ok(Look::Done(None)),
+            Ok(None) => Ok(Look::NotYet("it is not there".into())),
+            Err(error) => trouble(error).map(Look::NotYet),
+        })
+    })
+}
+
+/// Everything in a project that could be a lab's; clusters and instances are asked for side by side.
+pub(super) fn list(gcloud: &Gcloud) -> Result<Vec<Thing>> {
+    let (clusters, instances) = thread::scope(|scope| {
+        let instances = scope.spawn(|| patiently(gcloud, Kind::Filestore));
+        let clusters = patiently(gcloud, Kind::Cluster);
+        let panicked = || Failure::fault(Exit::Lab, "failed to list the Filestore instances: it panicked");
+        (clusters, instances.join().unwrap_or_else(|_| Err(panicked())))
+    });
+    Ok(clusters?.into_iter().chain(instances?).collect())
+}
+
+/// An audit that Google does not answer is asked for again: without it nobody knows what is left.
+fn patiently(gcloud: &Gcloud, kind: Kind) -> Result<Vec<Thing>> {
+    let what = format!("list every {}", kind.word());
+    let remedy = "see whether Google answers: gcloud info --run-diagnostics";
+    let wait = Wait { what: &what, limit: LOST * 4, poll: Pace::TICK, remedy };
+    let mut pace = Pace::new();
+    wait.until(|| {
+        pace.look(|| match gcloud.list(kind) {
+            Ok(things) => Ok(Look::Done(things)),
+            Err(error) => trouble(error).map(Look::NotYet),
+        })
+    })
+}
