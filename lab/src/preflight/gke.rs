@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn every_question_is_answered_in_its_order() {
         let questions: Vec<Question<'_, usize>> =
-            (0..20).map(|number| Box::new(move || number) as Question<'_, usize>).collect();
+            (0..20usize).map(|number| Box::new(move || number) as Question<'_, usize>).collect();
         assert_eq!(side_by_side(questions), (0..20).collect::<Vec<_>>());
         assert_eq!(side_by_side::<u8>(Vec::new()), Vec::<u8>::new());
     }

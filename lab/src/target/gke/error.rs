@@ -137,6 +137,10 @@ pub enum GkeError {
         left: Vec<String>,
         /// The commands that remove them.
         commands: Vec<String>,
+        /// The projects that were looked at, as options.
+        project: String,
+        /// The lab's ID.
+        lab_id: String,
     },
     /// The lab's name is too long for a cluster.
     #[error("failed to name a cluster after lab `{lab}`: `{name}` has more than 40 characters")]
@@ -273,11 +277,12 @@ impl Explain for GkeError {
                 .into(),
             Self::GivenUp { .. } => "`cargo xtask lab down` removes what there is of it".into(),
             Self::Delete { command, .. } => {
-                format!("it still costs money: `cargo xtask lab down` tries again; by hand: {command}")
+                format!("it may still cost money: `cargo xtask lab down` tries again; by hand: {command}")
             }
-            Self::Left { commands, .. } => {
-                format!("they still cost money: `cargo xtask lab down` tries again; by hand: {}", commands.join("; "))
-            }
+            Self::Left { commands, project, lab_id, .. } => format!(
+                "they may still cost money: cargo xtask lab gc --project {project} --lab-id {lab_id}; by hand: {}",
+                commands.join("; ")
+            ),
             Self::LongName { .. } => "use a shorter --name".into(),
             Self::NoAddress(_) => "`cargo xtask lab down`, and begin anew".into(),
             Self::UnknownId { .. } => "name the project that it is in with --project".into(),

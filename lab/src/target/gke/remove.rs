@@ -43,7 +43,9 @@ impl Remover<'_> {
     pub fn remove(&self, open: &[Open]) -> Result<Vec<String>> {
         let alone = |open: &&Open| open.resource.kind != Kind::NodePool;
         let ended: Vec<Result<String>> = thread::scope(|scope| {
-            let start = |open| scope.spawn(move || self.remove_one(open));
+            let start = |open| {
+                scope.spawn(move || self.remove_one(open).map_err(|failure| still_costs(failure, &open.resource)))
+            };
             let threads: Vec<_> = open.iter().filter(alone).map(start).collect();
             let panicked = || Failure::fault(Exit::Lab, "failed to delete something: it panicked");
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
@@ -124,8 +126,9 @@ impl Remover<'_> {
         if left.is_empty() {
             return Ok(());
         }
-        let (left, commands) = left.into_iter().unzip();
-        Err(GkeError::Left { left, commands }.into())
+        let (left, commands): (Vec<_>, Vec<_>) = left.into_iter().unzip();
+        let project = projects.join(" --project ");
+        Err(GkeError::Left { left, commands, project, lab_id: lab_id.into() }.into())
     }
 }
 
@@ -178,14 +181,7 @@ impl Order<'_> {
                 // It may have been taken all the same; the next look shows.
                 Class::Unclear => Ok(error.said()),
                 Class::Refused | Class::Exists if self.attempts < ATTEMPTS && !is_final(&error) => Ok(error.said()),
-                Class::Refused | Class::Exists => Err(Failure {
-                    remedy: format!(
-                        "{}; it still costs money: {}",
-                        error_remedy(&error),
-                        delete_command_of(self.resource)
-                    ),
-                    ..Failure::from(error)
-                }),
+                Class::Refused | Class::Exists => Err(error.into()),
             },
         }
     }
@@ -221,8 +217,15 @@ fn is_final(error: &GcloudError) -> bool {
     ["permission-denied", "no-account", "deletion-protected", "api-off", "project-missing"].contains(&named.cause)
 }
 
-fn error_remedy(error: &GcloudError) -> String {
-    crate::failure::Explain::remedy(error)
+/// Whatever keeps a thing from being removed, a person can always do it by hand, and should.
+fn still_costs(failure: Failure, resource: &Resource) -> Failure {
+    let command = delete_command_of(resource);
+    if failure.cause == "foreign-resource" || failure.remedy.contains(&command) {
+        return failure;
+    }
+    let more = format!("it may still cost money: `cargo xtask lab down` tries again; by hand: {command}");
+    let remedy = if failure.remedy.is_empty() { more } else { format!("{}; {more}", failure.remedy) };
+    Failure { remedy, ..failure }
 }
 
 /// The thing behind a line of the ledger. What was only intended is waited for a while: the order may have been on its way
