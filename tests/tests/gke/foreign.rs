@@ -33,7 +33,7 @@ fn what_is_somebody_elses_survives_everything() {
 fn a_lab_of_another_name_stands_beside_them() {
     let mut place = or_skip!(Place::new());
     place.add_foreign();
-    place.run("up", &["--name", "mine"]).assert_code(4);
+    place.provision(&["--name", "mine"]);
     let expected = ["instances/batch-aiml-filestore-mine", "clusters/batch-aiml-mine", "nodePools/default-pool"];
     place.assert_living(&expected, "after up");
     place.run("down", &["--name", "mine"]).assert_code(0);

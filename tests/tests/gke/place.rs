@@ -1,7 +1,7 @@
 //! A place for labs on target `gke`: the double, one or more machines with a state directory and a gcloud configuration
 //! of their own, the ledger that they share, and what lives in the double's cloud looked at from outside.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use lab::record::{Record, Verdict};
 use lab::wait::scaled;
+use serde_json::Value;
 
 use crate::double::cloud::{Call, Cloud, Kind, Resource, Verb};
 use crate::double::kind::{self, Kind as RealKind};
@@ -38,8 +39,8 @@ const REMOVED: &[&str] = &[
 
 /// How long a gcloud may outlive the lab that has started it.
 const ORPHANS: Duration = Duration::from_secs(30);
-/// What an `up` ends with that has nobody behind the double: the cluster is there, and its API server is not.
-pub const NO_API_SERVER: &str = "cluster-unreachable";
+/// Where an `up` is ended that has nobody behind the double: all is made, and its API server is still to be asked.
+const PROVISIONED: &str = "gke-credentials-written";
 /// What lives then, by the ends of the names.
 pub const STANDING: [&str; 3] =
     ["us-central1-b/instances/batch-aiml-filestore", "us-central1/clusters/batch-aiml", "nodePools/default-pool"];
@@ -59,6 +60,7 @@ impl Place {
         if is_wanted() {
             return Err("it needs no cluster; `cargo xtask test` runs this".into());
         }
+        kill_points()?;
         gcloud()?;
         let dir = tempfile::Builder::new().prefix("lab-gke-").tempdir().expect("a temporary directory");
         let place = Self { double: Double::start(), dir, behind: None, foreign: Vec::new() };
@@ -79,7 +81,7 @@ impl Place {
         let name = format!("double-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let behind = RealKind::new(&name, dir.path());
         // The plugin is there before there is a cluster: preflight asks for it.
-        kind::write_plugin(&behind.bin(), &serde_json::Value::Null)?;
+        kind::write_plugin(&behind.bin(), &Value::Null)?;
         let double = Double::before(Box::new(behind.clone()));
         double.listen(behind.gateway(), double.port());
         behind.set_port(double.port());
@@ -111,6 +113,8 @@ impl Place {
         lab.env("CLOUDSDK_CONFIG", home.join("cloudsdk")).env("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", token);
         lab.env("LAB_LEDGER", self.ledger()).env("LAB_RUNS", self.path("runs"));
         lab.env("KUBECONFIG", self.path("users-kubeconfig")).env("TERM", "xterm").envs(self.double.environment());
+        // gcloud takes most of a second to start; it need not keep a log of each call, too.
+        lab.env("CLOUDSDK_CORE_DISABLE_FILE_LOGGING", "1").env("CLOUDSDK_CORE_DISABLE_USAGE_REPORTING", "1");
         lab.env("LAB_WORKER", worker_or_nothing()).env("LAB_JUDGE", env!("CARGO_BIN_EXE_judge"));
         lab.env("PATH", with_front(&self.path("bin")));
         lab
@@ -155,6 +159,12 @@ impl Place {
         }
     }
 
+    /// Has everything made that the cloud makes. Nobody stands behind the double, so `up` ends there, by a kill.
+    #[track_caller]
+    pub fn provision(&self, arguments: &[&str]) {
+        self.kill_at("up", arguments, PROVISIONED);
+    }
+
     /// The ledger that all machines of this place share.
     pub fn ledger(&self) -> PathBuf {
         self.path("ledger.jsonl")
@@ -193,6 +203,17 @@ impl Place {
         for operation in cloud.operations.values_mut().filter(|operation| operation.ended.is_none()) {
             operation.begun = Instant::now();
         }
+    }
+
+    /// The ids of labs of which the ledger says that something may exist.
+    pub fn open_ids(&self) -> BTreeSet<String> {
+        let text = fs_err::read_to_string(self.ledger()).unwrap_or_default();
+        let mut last = BTreeMap::new();
+        for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let field = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+            last.insert((field("lab_id"), field("kind"), field("name")), field("event") != "gone");
+        }
+        last.into_iter().filter(|(_, is_open)| *is_open).map(|((id, ..), _)| id).collect()
     }
 
     /// The ids of labs that the living resources' labels name.
@@ -296,6 +317,11 @@ fn gcloud() -> Result<(), String> {
         Err(error) => Err(format!("gcloud is not on the PATH ({error}); target `gke` is driven through it")),
     };
     FOUND.get_or_init(look).clone()
+}
+
+/// Whether there are any.
+pub fn kill_points() -> Result<(), String> {
+    if cfg!(debug_assertions) { Ok(()) } else { Err("a release build has no kill points".into()) }
 }
 
 /// Whether tests with a cluster are, and those alone.

@@ -29,7 +29,13 @@ pub fn failure(said: &Said) -> Failed {
     let last = lines.filter(|line| line["event"] == "error").last();
     let last = last.unwrap_or_else(|| panic!("no error is told: code {}\n{}\n{}", said.code, said.out, said.err));
     let field = |name: &str| last[name].as_str().unwrap_or_default().to_owned();
-    let text = format!("exit: {}\ncause: {}\nerror: {}\nremedy: {}\n", said.code, field("cause"), field("error"), field("remedy"));
+    let text = format!(
+        "exit: {}\ncause: {}\nerror: {}\nremedy: {}\n",
+        said.code,
+        field("cause"),
+        field("error"),
+        field("remedy")
+    );
     Failed { cause: field("cause"), text }
 }
 

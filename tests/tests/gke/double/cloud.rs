@@ -112,10 +112,13 @@ pub struct Cloud {
     counter: u64,
 }
 
-/// The APIs that the tutorial needs.
+/// The API that tells quotas; a project need not have it on.
+const QUOTAS: (&str, &str) = ("cloudquotas.googleapis.com", "Cloud Quotas API");
+/// The APIs that there are. All but the one that tells quotas are on where everything is as the tutorial needs it.
 pub const APIS: &[(&str, &str)] = &[
     ("artifactregistry.googleapis.com", "Artifact Registry API"),
     ("cloudbilling.googleapis.com", "Cloud Billing API"),
+    QUOTAS,
     ("cloudresourcemanager.googleapis.com", "Cloud Resource Manager API"),
     ("compute.googleapis.com", "Compute Engine API"),
     ("container.googleapis.com", "Kubernetes Engine API"),
@@ -130,7 +133,7 @@ impl Project {
             id: id.into(),
             number: "415104041262".into(),
             bills: true,
-            apis: APIS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            apis: APIS.iter().filter(|api| **api != QUOTAS).map(|(name, _)| (*name).to_owned()).collect(),
             quotas: vec![
                 ("CPUS", 72.0, 0.0),
                 ("PREEMPTIBLE_CPUS", 72.0, 0.0),
