@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -215,7 +215,10 @@ impl Ledger {
     /// When it cannot be read, or a newer lab wrote to it.
     pub fn lines(&self) -> Result<Vec<Line>, LedgerError> {
         let bytes = match fs::read(&self.path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            // Where something else than a directory stands on the way to it, nothing was ever written, either.
+            Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
+                return Ok(Vec::new());
+            }
             other => other.map_err(|source| self.io(source))?,
         };
         let mut lines = Vec::new();

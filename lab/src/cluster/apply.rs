@@ -1,11 +1,15 @@
 //! Objects made, changed and removed: server-side apply, so that what is there already is no obstacle.
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
 use kube::core::{ApiResource, GroupVersionKind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Cluster, ClusterError, FIELD_MANAGER, NAMESPACE};
+
+/// The annotation that [`Cluster::touch`] writes.
+const TOUCHED: &str = "batch-ml-lab/touched";
 
 impl Cluster {
     /// Makes an object be as the manifest says, under the lab's field manager.
@@ -22,6 +26,17 @@ impl Cluster {
         // The objects are the lab's own: what somebody else has set in them meanwhile gives way.
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         self.call(&what, api.patch(&name, &parameters, &Patch::Apply(&object))).map(drop)
+    }
+
+    /// Changes nothing of an object but a note in it, so that whoever watches it looks at it again.
+    ///
+    /// # Errors
+    /// When the API server refuses, or does not answer.
+    pub fn touch(&self, api_version: &str, kind: &str, name: &str) -> Result<(), ClusterError> {
+        let what = format!("touch {} `{name}`", kind.to_lowercase());
+        let note = json!({ "metadata": { "annotations": { TOUCHED: Timestamp::now().to_string() } } });
+        let api = self.dynamic(api_version, kind);
+        self.call(&what, api.patch(name, &PatchParams::default(), &Patch::Merge(&note))).map(drop)
     }
 
     /// Removes the Job and its pods; nothing if it is not there.

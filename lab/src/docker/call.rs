@@ -250,6 +250,18 @@ fn read(stream: Option<Box<dyn Read + Send>>) -> Vec<u8> {
 fn tail(streams: &[Vec<u8>]) -> String {
     let texts: Vec<_> = streams.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
     let lines: Vec<_> = texts.iter().flat_map(|text| text.lines()).map(str::trim).filter(|l| !l.is_empty()).collect();
+    let lines = without_stack(&lines);
     let last = lines[lines.len().saturating_sub(TAIL_LINES)..].join(" | ");
     if last.is_empty() { "nothing".into() } else { last }
+}
+
+/// What is left without the stack that a program in Go prints behind its error: pairs of a function and its place.
+fn without_stack<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let is_place = |line: &&str| {
+        let (file, number) = line.rsplit_once(':').unwrap_or_default();
+        (file.ends_with(".go") || file.ends_with(".s")) && number.parse::<u32>().is_ok()
+    };
+    let next = lines.iter().skip(1).map(Some).chain([None]);
+    let of_a_frame = |(line, next): &(&&str, Option<&&str>)| is_place(line) || next.is_some_and(is_place);
+    lines.iter().zip(next).filter(|pair| !of_a_frame(pair)).map(|(line, _)| *line).collect()
 }

@@ -27,6 +27,15 @@ fn asked(dir: &TempDir) -> Vec<String> {
     fs_err::read_to_string(dir.path().join("asked")).unwrap().lines().map(str::to_owned).collect()
 }
 
+/// A program in Go that prints its stack behind its error is told by its error.
+#[test]
+fn a_stack_is_not_the_last_words() {
+    let said = r"error: the control plane did not come up\nk8s.io/app.run\n\tapp/cmd.go:47\nruntime.goexit\n\truntime/asm_amd64.s:1771";
+    let (_dir, docker) = client(&format!("printf '{said}\\n' >&2; exit 1"));
+    let error = docker.pull("here").unwrap_err().to_string();
+    assert!(error.ends_with("it said: error: the control plane did not come up"), "{error}");
+}
+
 /// A command that fails is named as one would type it, with the end of what it said and the remedy that fits.
 #[test]
 fn a_failure_names_the_command_and_its_last_words() {

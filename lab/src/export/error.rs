@@ -46,6 +46,16 @@ pub enum ExportError {
         /// What is wrong.
         why: Unhealthy,
     },
+    /// It runs without its share, and will not get it any more.
+    #[error("failed to reach the export: container `{container}` runs, but {why}; its last words: {said}")]
+    Refused {
+        /// The container.
+        container: String,
+        /// What it answered.
+        why: Unhealthy,
+        /// The end of its log.
+        said: String,
+    },
     /// Its share could not be emptied.
     #[error("failed to empty the share of `{container}`: {said}")]
     NotCleared {
@@ -60,7 +70,7 @@ pub enum ExportError {
 }
 
 /// What Ganesha says where the data's filesystem cannot name files by handles.
-const NO_HANDLES: [&str; 2] = ["name_to_handle", "Operation not supported"];
+const NO_HANDLES: [&str; 3] = ["name_to_handle", "Operation not supported", "Could not get handle"];
 
 /// The lines of Ganesha's log that tell most: those of its two gravest kinds but for the complaints that it always has,
 /// else the last ones.
@@ -98,7 +108,7 @@ impl Explain for ExportError {
             Self::NoBase { .. } => "image-missing",
             Self::NotUp { .. } | Self::Elsewhere { .. } => "export-missing",
             Self::Ended { .. } => "export-ended",
-            Self::Unhealthy { .. } => "export-unhealthy",
+            Self::Unhealthy { .. } | Self::Refused { .. } => "export-unhealthy",
             Self::NotCleared { .. } | Self::Data(_) => "share-unwritable",
         }
     }
@@ -107,11 +117,13 @@ impl Explain for ExportError {
         match self {
             Self::NoBase { base } => format!("docker pull {base}, or name another Debian with --base-image"),
             Self::NotUp { .. } | Self::Elsewhere { .. } => "cargo xtask lab up starts it".into(),
-            Self::Ended { said, .. } if NO_HANDLES.iter().any(|words| said.contains(words)) => {
+            Self::Ended { said, .. } | Self::Refused { said, .. }
+                if NO_HANDLES.iter().any(|words| said.contains(words)) =>
+            {
                 "keep the lab's state on a disk's own filesystem, not on a container's overlay: set XDG_STATE_HOME"
                     .into()
             }
-            Self::Ended { container, .. } | Self::Unhealthy { container, .. } => {
+            Self::Ended { container, .. } | Self::Unhealthy { container, .. } | Self::Refused { container, .. } => {
                 format!("docker logs {container} shows what it says; cargo xtask lab up starts it anew")
             }
             Self::NotCleared { container, .. } => format!("docker exec {container} ls -la /export shows what is there"),

@@ -10,7 +10,8 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::nfs::{CallError, MOUNT_PORT, NFS_PORT, Server};
+use super::nfs::{CallError, MNT, MOUNT_PORT, NFS_PORT, Server};
+use super::rpc::RpcError;
 use super::{MINOR_VERSIONS, PSEUDO_PATH};
 
 /// The name of the file that is looked for; it is gone again before the check ends.
@@ -48,6 +49,13 @@ pub enum Unhealthy {
     /// The directory itself cannot be written to.
     #[error("{0}")]
     Directory(#[from] io::Error),
+}
+
+impl Unhealthy {
+    /// The server is up and has not got the export: it reads its exports before it answers anybody, and once.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Call(error) if error.call == MNT && matches!(error.why, RpcError::Refused(_)))
+    }
 }
 
 /// Checks an export whose data lie in `directory` on this machine.
@@ -89,5 +97,23 @@ impl std::fmt::Display for Healthy {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let minor = MINOR_VERSIONS.map(|minor| format!("4.{minor}")).join(" and ");
         write!(formatter, "NFS 3, {minor} answer at {}:{NFS_PORT}{PSEUDO_PATH}, a file read back", self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that refuses the export will go on doing so; one that does not answer yet may still come up.
+    #[test]
+    fn a_refused_mount_is_not_waited_for() {
+        let unhealthy = |call, why| {
+            let address = (IpAddr::from([127, 0, 0, 1]), MOUNT_PORT).into();
+            Unhealthy::Call(CallError { call, address, why })
+        };
+        let refused = || RpcError::Refused("status 13, permission denied".into());
+        assert!(unhealthy(MNT, refused()).is_refusal());
+        assert!(!unhealthy(MNT, RpcError::Garbled).is_refusal());
+        assert!(!unhealthy("COMPOUND of NFS version 4", refused()).is_refusal());
     }
 }

@@ -13,6 +13,9 @@ pub const NFS_PORT: u16 = 2049;
 /// Where the mount protocol of version 3 answers.
 pub const MOUNT_PORT: u16 = 20048;
 
+/// What the call is called that mounts the export.
+pub(super) const MNT: &str = "MNT of the export";
+
 const PORTMAPPER: u32 = 100_000;
 const NFS: u32 = 100_003;
 const MOUNT: u32 = 100_005;
@@ -67,7 +70,7 @@ impl Server {
     /// The handle of an export's root.
     pub fn mount(self, path: &str) -> Result<Handle, CallError> {
         let arguments = Encoder::default().opaque(path.as_bytes());
-        self.call("MNT of the export", MOUNT_PORT, (MOUNT, 3, 1), arguments, handle)
+        self.call(MNT, MOUNT_PORT, (MOUNT, 3, 1), arguments, handle)
     }
 
     /// The handle of a file in a directory.

@@ -42,7 +42,7 @@ const QUOTAS: &str = "ask for more at https://console.cloud.google.com/iam-admin
                       or take another --region and --zone";
 
 /// Every cause, the most telling words first: a stockout also mentions resources, a quota also says that they are exhausted.
-const CAUSES: &[Named] = &[
+static CAUSES: &[Named] = &[
     Named {
         cause: "no-account",
         class: Class::Refused,
@@ -272,7 +272,7 @@ const CAUSES: &[Named] = &[
 /// The name of what has none of its own.
 pub const UNKNOWN_CAUSE: &str = "google-refused";
 /// What has no name of its own.
-const UNKNOWN: Named = Named {
+static UNKNOWN: Named = Named {
     cause: UNKNOWN_CAUSE,
     class: Class::Refused,
     words: &[],
@@ -280,7 +280,7 @@ const UNKNOWN: Named = Named {
 };
 
 /// Causes that the lab itself finds, beside those that Google's words mean.
-const FOUND: &[Named] = &[
+static FOUND: &[Named] = &[
     Named {
         cause: "project-inactive",
         class: Class::Refused,
@@ -309,15 +309,15 @@ const FOUND: &[Named] = &[
 ];
 
 /// The cause that Google's words mean.
-pub fn name(said: &str) -> Named {
+pub fn name(said: &str) -> &'static Named {
     let said = said.to_lowercase();
     let fits = |named: &&Named| named.words.iter().any(|group| group.iter().all(|words| said.contains(words)));
-    CAUSES.iter().find(fits).copied().unwrap_or(UNKNOWN)
+    CAUSES.iter().find(fits).unwrap_or(&UNKNOWN)
 }
 
 /// The cause of this name.
-pub(super) fn by_cause(cause: &str) -> Named {
-    FOUND.iter().chain(CAUSES).find(|named| named.cause == cause).copied().unwrap_or(UNKNOWN)
+pub(super) fn by_cause(cause: &str) -> &'static Named {
+    FOUND.iter().chain(CAUSES).find(|named| named.cause == cause).unwrap_or(&UNKNOWN)
 }
 
 /// Every cause that has a name.

@@ -45,9 +45,9 @@ pub enum GcloudError {
         /// Google's own words.
         said: String,
         /// What they mean.
-        named: Named,
+        named: &'static Named,
         /// Where.
-        place: Place,
+        place: Box<Place>,
     },
     /// No answer in time.
     #[error("failed to {what}: gcloud has not answered after {limit_s} s; it said: {said}")]
@@ -151,6 +151,7 @@ mod tests {
 
     fn refused(said: &str) -> GcloudError {
         let place = Place { project: "p-1".into(), region: "us-central1".into(), zone: "us-central1-b".into() };
+        let place = Box::new(place);
         GcloudError::Refused { what: "create it".into(), said: said.into(), named: name(said), place }
     }
 

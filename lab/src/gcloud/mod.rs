@@ -354,7 +354,7 @@ impl Gcloud {
 
     /// An error that the lab itself has a name for.
     pub fn named(&self, cause: &'static str, what: &str, said: &str) -> GcloudError {
-        let (what, said, place) = (what.into(), said.into(), self.place.clone());
+        let (what, said, place) = (what.into(), said.into(), Box::new(self.place.clone()));
         GcloudError::Refused { what, said, named: causes::by_cause(cause), place }
     }
 }
@@ -389,7 +389,7 @@ fn run(call: &Call<'_>, what: &str, place: &Place) -> Result<Ended> {
     }
     let said = error::essence(&String::from_utf8_lossy(&ended.stderr), ended.status);
     let named = name(&said);
-    Err(GcloudError::Refused { what: what.into(), said, named, place: place.clone() })
+    Err(GcloudError::Refused { what: what.into(), said, named, place: Box::new(place.clone()) })
 }
 
 fn parse<T: DeserializeOwned>(ended: &Ended, what: &str) -> Result<T> {

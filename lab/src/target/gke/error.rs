@@ -20,7 +20,7 @@ pub enum GkeError {
         /// The project.
         project: String,
         /// What its labels say.
-        owner: Option<Tag>,
+        owner: Option<Box<Tag>>,
     },
     /// A quota is too small.
     #[error("failed to find enough {what} in {region}: {free} of {limit} are free, {needed} needed")]
@@ -93,9 +93,9 @@ pub enum GkeError {
         /// Google's own words.
         said: String,
         /// What they mean.
-        named: Named,
+        named: &'static Named,
         /// Where.
-        place: Place,
+        place: Box<Place>,
     },
     /// A thing is in a state that it will not leave by itself.
     #[error("failed to {what}: it is {word}")]
@@ -107,9 +107,9 @@ pub enum GkeError {
         /// Google's own words.
         word: String,
         /// What they mean, where they have a name.
-        named: Option<Named>,
+        named: Option<&'static Named>,
         /// Where.
-        place: Place,
+        place: Box<Place>,
     },
     /// An operation or a state took too long.
     #[error("{0}")]
@@ -171,7 +171,7 @@ impl GkeError {
             name: thing.name.clone(),
             location: thing.location.clone(),
             project: project.into(),
-            owner: Tag::read(&thing.labels),
+            owner: Tag::read(&thing.labels).map(Box::new),
         }
     }
 }
@@ -180,7 +180,7 @@ fn called(kind: &Kind, name: &str, location: &str, project: &str) -> String {
     format!("{} `{name}` in {location} of project `{project}`", kind.word())
 }
 
-fn whose(owner: &Option<Tag>) -> String {
+fn whose(owner: &Option<Box<Tag>>) -> String {
     match owner {
         None => "carries no label of a lab".into(),
         Some(tag) => format!("is lab `{}`'s, of ID `{}`, which is not this one", tag.lab, tag.lab_id),
@@ -252,6 +252,11 @@ impl Explain for GkeError {
 
     fn remedy(&self) -> String {
         match self {
+            Self::Foreign { owner: Some(tag), project, .. } => format!(
+                "use another lab with --name, whose things have other names; or, if you know that lab to be yours and done with: \
+                 cargo xtask lab gc --project {project} --lab-id {}",
+                tag.lab_id
+            ),
             Self::Foreign { kind, name, location, project, .. } => format!(
                 "use another lab with --name, whose things have other names; or, if you know it to be yours, remove it by hand: {}",
                 delete_command(*kind, name, location, project)

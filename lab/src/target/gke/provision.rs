@@ -299,14 +299,14 @@ impl Maker<'_> {
 
     fn failed(&self, resource: &Resource, operation: &Operation) -> Failure {
         let said = operation.error.clone().unwrap_or_default();
-        let (what, named, place) = (making(resource), gcloud::name(&said), self.gcloud.place().clone());
+        let (what, named, place) = (making(resource), gcloud::name(&said), Box::new(self.gcloud.place().clone()));
         GkeError::Operation { what, operation: operation.name.clone(), said, named, place }.into()
     }
 
     fn broken(&self, resource: &Resource, thing: &Thing) -> Failure {
         let word = thing.word.clone();
         let named = Some(gcloud::name(&word)).filter(|named| named.cause != gcloud::UNKNOWN_CAUSE);
-        let (what, place) = (format!("use {resource}"), self.gcloud.place().clone());
+        let (what, place) = (format!("use {resource}"), Box::new(self.gcloud.place().clone()));
         GkeError::Broken { what, kind: resource.kind, word, named, place }.into()
     }
 }

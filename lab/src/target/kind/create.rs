@@ -1,12 +1,13 @@
 //! The cluster and the export, made side by side; what a kill has left half-made is finished or made anew.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Kind, LABEL, Names, cli, export, make_export_dir};
+use super::{Kind, LABEL, Names, cli, export, images, make_export_dir};
 use crate::console::Tone;
 use crate::docker::Docker;
 use crate::failure::{Exit, Explain, Failure, Result};
@@ -20,6 +21,8 @@ pub(super) const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
 
 /// How long Docker may still be at work for a lab that was killed.
 const LEFT_OVER: Duration = Duration::from_secs(60);
+/// How long kubeadm waits for a control plane by itself.
+const CONTROL_PLANE: Duration = Duration::from_secs(240);
 /// Time between two tries.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -51,21 +54,25 @@ pub(super) fn environment(lab: &mut Kind<'_>) -> Result<(String, IpAddr)> {
     lab.save()?;
     let config = config(&lab.plan, &lab.lab.export().to_string_lossy())?;
     let shared = &*lab;
-    let (cluster, address) = thread::scope(|scope| {
+    let over = AtomicBool::new(false);
+    let (cluster, address, prepared) = thread::scope(|scope| {
         let export = scope.spawn(|| export::up(shared));
+        let prepared = scope.spawn(|| images::prepare_redis(shared, &over));
         let cluster = create_cluster(shared, &config);
+        over.store(true, Ordering::Relaxed);
         if cluster.is_ok() {
             kill_point("kind-cluster-made");
         }
         let address =
             export.join().unwrap_or_else(|_| Err(Failure::fault(Exit::Lab, "failed to start the export: it panicked")));
-        (cluster, address)
+        (cluster, address, prepared.join().unwrap_or(false))
     });
     if let (Err(_), Err(export)) = (&cluster, &address) {
         // One error ends the step; the other one is told here, for it may be the reason.
         lab.console.failure(export);
     }
     cluster?;
+    lab.redis_prepared = prepared;
     lab.kind().cluster_made = true;
     lab.save()?;
     kill_point("kind-cluster-recorded");
@@ -144,11 +151,12 @@ fn wake(docker: &Docker, nodes: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// kind's configuration: the file under `manifests/`, its Spot node as often as asked, and the export's directory where
-/// nodes have to have it.
+/// kind's configuration: the file under `manifests/`, its Spot node as often as asked, the export's directory where nodes
+/// have to have it, and more patience where the machine is said to be slow.
 fn config(plan: &Plan, export: &str) -> Result<String> {
     let mut config: Value = manifests::edited(manifests::KIND, &manifests::Values::default())?;
     let fault = || Failure::fault(Exit::Lab, "failed to read manifest `kind.yaml`: it has no nodes");
+    config["kubeadmConfigPatches"] = json!(patience(time_scale().unwrap_or(1.0)));
     let nodes = config.get_mut("nodes").and_then(Value::as_array_mut).ok_or_else(fault)?;
     let spot = nodes.pop().ok_or_else(fault)?;
     nodes.extend(std::iter::repeat_n(spot, plan.spot_nodes as usize));
@@ -159,6 +167,22 @@ fn config(plan: &Plan, export: &str) -> Result<String> {
     }
     // JSON is YAML.
     Ok(config.to_string())
+}
+
+/// What kubeadm is told where deadlines are scaled: how long it waits for the control plane, and that its controllers,
+/// each the only one of its kind, need not keep a lease that a slow machine would lose.
+fn patience(scale: f64) -> Vec<String> {
+    if scale <= 1.0 {
+        return Vec::new();
+    }
+    let alone = json!({ "extraArgs": { "leader-elect": "false" } });
+    let patch = json!({
+        "kind": "ClusterConfiguration",
+        "apiServer": { "timeoutForControlPlane": format!("{:.0}s", CONTROL_PLANE.mul_f64(scale).as_secs_f64()) },
+        "controllerManager": alone,
+        "scheduler": alone,
+    });
+    vec![patch.to_string()]
 }
 
 impl Explain for TakenName {
@@ -172,5 +196,19 @@ impl Explain for TakenName {
 
     fn remedy(&self) -> String {
         "use another lab with --name, or take that one down from where it was made".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine of usual speed gets kubeadm's own deadlines, a slow one longer ones.
+    #[test]
+    fn kubeadm_is_patient_where_deadlines_are_scaled() {
+        assert_eq!(patience(1.0), Vec::<String>::new());
+        let patch: Value = serde_json::from_str(&patience(2.5)[0]).unwrap();
+        assert_eq!(patch["apiServer"]["timeoutForControlPlane"], "600s");
+        assert_eq!(patch["scheduler"]["extraArgs"]["leader-elect"], "false");
     }
 }

@@ -1,5 +1,8 @@
 //! Images, loaded into the nodes that do not have them yet.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 
@@ -7,12 +10,53 @@ use super::{Kind, create};
 use crate::cluster::Cluster;
 use crate::failure::{Exit, Failure, Result};
 use crate::target::kind::plan::WorkerChoice;
+use crate::wait::{Look, Wait};
 
 /// What marks a node of the control plane.
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+/// How long the node of the control plane may take until containerd answers in it.
+const PREPARED: Duration = Duration::from_secs(60);
+/// Time between two tries.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Redis's image on its node, unpacked, while kind still works on the cluster: otherwise the pod waits for that in the
+/// end. This is a head start and nothing more. What fails here is tried, and told, when Redis is stood up; `over` ends it.
+pub(super) fn prepare_redis(lab: &Kind<'_>, over: &AtomicBool) -> bool {
+    let node = format!("{}-control-plane", lab.names.cluster);
+    let image = full_name(&lab.plan.redis_image);
+    let containerd = |command: &[&str]| {
+        let command = [&["ctr", "--namespace", "k8s.io"], command].concat();
+        lab.docker.exec(&node, &command, b"").ok().filter(|ended| ended.code == 0)
+    };
+    let wait = Wait { what: "prepare Redis's image", limit: PREPARED, poll: POLL, remedy: "" };
+    let prepared = wait.until(|| {
+        if over.load(Ordering::Relaxed) {
+            return Ok(Look::Done(false));
+        }
+        // Until the node has booted, nothing answers.
+        let Some(list) = containerd(&["images", "list", &format!("name=={image}")]) else {
+            return Ok(Look::NotYet("the node does not answer".into()));
+        };
+        Ok(Look::Done(match digest(&String::from_utf8_lossy(&list.stdout)) {
+            Some(digest) => containerd(&["snapshots", "unpack", &digest]).is_some(),
+            None => {
+                load(lab, std::slice::from_ref(&node), |file| Ok(lab.docker.save(&lab.plan.redis_image, file)?)).is_ok()
+            }
+        }))
+    });
+    prepared.unwrap_or(false)
+}
+
+/// The digest in what `ctr images list` says of one image.
+fn digest(list: &str) -> Option<String> {
+    list.split_whitespace().find(|word| word.starts_with("sha256:")).map(str::to_owned)
+}
 
 /// Redis's image, where Redis runs: on the node that takes ordinary pods.
 pub(super) fn load_redis(lab: &Kind<'_>, cluster: &Cluster) -> Result<()> {
+    if lab.redis_prepared {
+        return Ok(());
+    }
     let image = lab.plan.redis_image.clone();
     let without = nodes_without(cluster, &image, |node| node.labels().contains_key(CONTROL_PLANE))?;
     load(lab, &without, |file| Ok(lab.docker.save(&image, file)?))
@@ -81,6 +125,14 @@ fn unwritable(error: &std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The digest is the image's, wherever the columns are.
+    #[test]
+    fn a_digest_is_found_in_the_list() {
+        let list = "REF TYPE DIGEST SIZE\nlocalhost/redis:7.0 application/x sha256:2b79 259.0 MiB linux/amd64 -\n";
+        assert_eq!(digest(list).as_deref(), Some("sha256:2b79"));
+        assert_eq!(digest("REF TYPE DIGEST SIZE\n"), None);
+    }
 
     /// Nodes know images by their full names, people by short ones.
     #[test]

@@ -70,6 +70,8 @@ pub struct Kind<'a> {
     standing: Option<Standing>,
     /// The export's address on the lab's network.
     address: Option<IpAddr>,
+    /// Redis's image was made ready on its node while the cluster was made.
+    redis_prepared: bool,
     console: &'a Console,
 }
 
@@ -91,7 +93,8 @@ impl<'a> Kind<'a> {
         state.kind = Some(kind);
         let docker = plan.docker.clone().marked(lab.marker());
         let names = Names::of(lab.name());
-        Ok(Self { lab, lock, state, plan, docker, names, standing: None, address: None, console })
+        let (standing, address) = Default::default();
+        Ok(Self { lab, lock, state, plan, docker, names, standing, address, redis_prepared: false, console })
     }
 
     fn save(&self) -> Result<()> {

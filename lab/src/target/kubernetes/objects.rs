@@ -1,6 +1,7 @@
 //! The tutorial's objects, made and waited for, each wait with the states that time will not mend.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolume, PersistentVolumeClaim, Pod, Service};
@@ -20,6 +21,8 @@ const POLL: Duration = Duration::from_millis(100);
 const NODES: Duration = Duration::from_secs(180);
 /// How long a claim may take to be bound.
 const BIND: Duration = Duration::from_secs(60);
+/// Time between two touches of a claim that is not bound.
+const TOUCH: Duration = Duration::from_millis(500);
 
 /// A pod is in a state that time will not mend.
 #[derive(Debug, thiserror::Error)]
@@ -90,32 +93,18 @@ pub fn not_ready(node: &Node) -> Option<String> {
     }
 }
 
-/// Waits until the volume controller has seen the volume. A claim that it sees before the volume is left alone until
-/// the controller's next round, which comes every 15 seconds.
-///
-/// # Errors
-/// When it has not in time.
-pub fn wait_for_volume(cluster: &Cluster) -> Result<()> {
-    let remedy = "see whether the controller manager runs: `kubectl --namespace kube-system get pods`";
-    let wait = Wait { what: "make the volume `fileserver` available", limit: BIND, poll: POLL, remedy };
-    wait.until(|| {
-        let volume: Option<PersistentVolume> = cluster.get_global(VOLUME)?;
-        let phase = volume.and_then(|volume| volume.status?.phase).unwrap_or_else(|| "unknown".into());
-        Ok(if phase == "Available" || phase == "Bound" {
-            Look::Done(())
-        } else {
-            Look::NotYet(format!("phase {phase}"))
-        })
-    })
-}
-
 /// Waits until the claim is bound to the volume.
+///
+/// The claim names its volume, as the tutorial's does. So two workers of Kubernetes' volume controller say at once that
+/// the volume is bound; the one that comes second is refused, and tries again at its next round, up to 15 seconds later.
+/// It does so at once when the claim is touched.
 ///
 /// # Errors
 /// When it cannot be, or not in time.
 pub fn wait_for_claim(cluster: &Cluster) -> Result<String> {
     let remedy = "see what `kubectl describe pvc,pv` says of capacity, access modes and class";
     let wait = Wait { what: "bind the claim `fileserver-claim`", limit: BIND, poll: POLL, remedy };
+    let touched = Cell::new(None::<Instant>);
     wait.until(|| {
         let claim: Option<PersistentVolumeClaim> = cluster.get(CLAIM)?;
         let Some(claim) = claim else { return Ok(Look::NotYet("there is no such claim".into())) };
@@ -128,12 +117,23 @@ pub fn wait_for_claim(cluster: &Cluster) -> Result<String> {
             }
             Some("Lost") => Err(stuck("bind the claim", "claim `fileserver-claim`", lost())),
             phase => {
+                if is_available(cluster)? && touched.get().is_none_or(|last| last.elapsed() > TOUCH) {
+                    cluster.touch("v1", "PersistentVolumeClaim", CLAIM)?;
+                    touched.set(Some(Instant::now()));
+                }
                 let mismatch = cluster.events()?.into_iter().rev().find(is_about_claim);
                 let event = mismatch.and_then(|event| event.message).unwrap_or_default();
                 Ok(Look::NotYet(format!("phase {}; {event}", phase.unwrap_or("unknown"))))
             }
         }
     })
+}
+
+/// Whether the controller has seen the volume.
+fn is_available(cluster: &Cluster) -> Result<bool> {
+    let volume: Option<PersistentVolume> = cluster.get_global(VOLUME)?;
+    let phase = volume.and_then(|volume| volume.status?.phase);
+    Ok(phase.is_some_and(|phase| phase == "Available" || phase == "Bound"))
 }
 
 fn is_about_claim(event: &Event) -> bool {

@@ -74,13 +74,12 @@ impl Standing {
         Ok(Some(why))
     }
 
-    /// Applies the volume and waits until the cluster has seen it.
+    /// Applies the volume.
     ///
     /// # Errors
-    /// When it does not in time.
+    /// When the API server refuses.
     pub fn up_volume(&self, values: &Values) -> Result<()> {
-        self.apply(manifests::PERSISTENT_VOLUME, values)?;
-        objects::wait_for_volume(&self.cluster)
+        self.apply(manifests::PERSISTENT_VOLUME, values)
     }
 
     /// Applies the claim, waits until it is bound, and says to what.
