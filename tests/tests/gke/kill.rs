@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lab::kill_point::GKE_KILL_POINTS;
+use rustix::process::Signal;
 
 use crate::double::PROJECT;
 use crate::place::{Place, STANDING};
@@ -137,6 +138,37 @@ fn down_at_once_after_a_kill() {
         place.wait_for_orphans();
         place.assert_nothing_lives(point);
     }
+}
+
+/// Ctrl-C while both are made stops in order, says what stays, and `down` leaves nothing; what was asked for was asked for
+/// with the lab's label, so that whoever finds it knows whose it is.
+#[test]
+fn ctrl_c_while_both_are_made() {
+    let place = or_skip!(Place::new());
+    place.double.cloud().latency = Duration::from_secs(600);
+    let mut up = place.start(place.command("up", &[]));
+    let begun = up.wait_until(|| place.double.cloud().operations.len() == 2);
+    assert!(begun, "nothing was begun: {:?}", up.wait());
+    up.signal(Signal::INT);
+    let said = up.wait();
+    said.assert_code(130);
+    assert!(said.err.contains("lab down"), "{}", said.err);
+    let mut cloud = place.double.cloud();
+    for call in cloud.calls.iter().filter(|call| call.method.ends_with(".create")) {
+        let labels = if call.body["cluster"].is_object() {
+            &call.body["cluster"]["resourceLabels"]
+        } else {
+            &call.body["labels"]
+        };
+        assert!(labels["batch-ml-lab"].is_string(), "{}: {}", call.method, call.body);
+    }
+    for operation in cloud.operations.values_mut() {
+        operation.takes = LATENCY;
+    }
+    cloud.latency = LATENCY;
+    drop(cloud);
+    place.run("down", &[]).assert_code(0);
+    place.assert_nothing_lives("after down");
 }
 
 /// `up` killed again and again is not made twice: in the end there is one cluster and one instance, and `down` takes both.

@@ -173,7 +173,7 @@ impl Place {
     /// Puts somebody else's cluster and instance there, under the tutorial's very names, in the tutorial's very places.
     pub fn add_foreign(&mut self) {
         let cluster = serde_json::json!({
-            "name": "batch-aiml", "location": "us-central1", "status": "RUNNING", "endpoint": "192.0.2.9",
+            "name": "batch-aiml", "location": "us-central1", "zone": "us-central1", "status": "RUNNING", "endpoint": "192.0.2.9",
             "autopilot": { "enabled": true }, "resourceLabels": { "team": "somebody-else" },
             "currentMasterVersion": "1.34.4-gke.1193000", "currentNodeVersion": "1.34.4-gke.1193000",
         });

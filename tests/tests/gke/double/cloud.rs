@@ -91,8 +91,6 @@ pub struct Call {
     pub method: String,
     /// The body of a request.
     pub body: Value,
-    /// What stood in the path's places.
-    pub places: Vec<String>,
     /// The HTTP status of the answer; 0 if the answer was lost.
     pub answered: u16,
 }

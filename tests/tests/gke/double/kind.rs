@@ -92,9 +92,7 @@ impl Kind {
             (What::Cluster, Verb::Create) => self.create_cluster(),
             (What::Cluster, Verb::Delete) => self.delete_cluster().map(|()| json!({})),
             (What::Instance, Verb::Create) => self.create_instance(resource),
-            (What::Instance, Verb::Delete) => {
-                self.export().stop().map(|_| json!({})).map_err(|error| error.to_string())
-            }
+            (What::Instance, Verb::Delete) => self.delete_instance().map(|()| json!({})),
             (What::NodePool | What::Repository, _) => Ok(json!({})),
         }
     }

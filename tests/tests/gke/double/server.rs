@@ -72,20 +72,14 @@ fn answer(
     let path = uri.path();
     let Some((found, places)) = find(http, path) else {
         cloud.surprises.push(format!("{http} {path}: the reference has no such method"));
-        cloud.calls.push(Call {
-            method: format!("{http} {path}"),
-            body: Value::Null,
-            places: Vec::new(),
-            answered: 404,
-        });
+        cloud.calls.push(Call { method: format!("{http} {path}"), body: Value::Null, answered: 404 });
         return (Err(Refusal::new(404, "NOT_FOUND", "Method not found.")), false);
     };
     let met = fault::meet(&mut cloud.script, found.id);
     let lose = met.iter().any(|what| matches!(what, What::LoseAnswer));
     let query = query(uri.query().unwrap_or_default());
     let parsed = found.check_body(body);
-    let call =
-        Call { method: found.id.into(), body: parsed.clone().unwrap_or_default(), places: places.clone(), answered: 0 };
+    let call = Call { method: found.id.into(), body: parsed.clone().unwrap_or_default(), answered: 0 };
     let answer = parsed.and_then(|body| {
         found.check_query(&query)?;
         check_token(headers)?;
