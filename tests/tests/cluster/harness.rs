@@ -5,7 +5,7 @@
 //! of LAB_WORKER, which `cargo xtask test --cluster` builds.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use lab::wait::scaled;
 
 pub(crate) use crate::program::or_skip;
 use crate::program::{LIMIT, lab, start, worker};
-pub use crate::program::{Running, Said, docker};
+pub use crate::program::{Running, Said};
 
 /// Set by `cargo xtask test --cluster`.
 const WANTED: &str = "LAB_CLUSTER_TESTS";
@@ -222,6 +222,15 @@ impl Drop for Place {
             }
         }
     }
+}
+
+/// What Docker says to this.
+#[track_caller]
+pub fn docker(arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } =
+        Command::new("docker").args(arguments).stdin(Stdio::null()).output().expect("docker is there");
+    assert!(status.success(), "docker {}: {}", arguments.join(" "), String::from_utf8_lossy(&stderr));
+    String::from_utf8_lossy(&stdout).trim().to_owned()
 }
 
 /// What a person may have in theirs.

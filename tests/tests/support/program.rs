@@ -1,7 +1,7 @@
-//! Programs that a test starts as a person would: the lab in the form that the test was built in, and Docker.
+//! Programs that a test starts as a person would: the lab in the form that the test was built in.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -93,15 +93,6 @@ impl Said {
     pub fn assert_code(&self, code: i32) {
         assert_eq!(self.code, code, "standard output:\n{}\nstandard error:\n{}", self.out, self.err);
     }
-}
-
-/// What Docker says to this.
-#[track_caller]
-pub fn docker(arguments: &[&str]) -> String {
-    let Output { status, stdout, stderr } =
-        Command::new("docker").args(arguments).stdin(Stdio::null()).output().expect("docker is there");
-    assert!(status.success(), "docker {}: {}", arguments.join(" "), String::from_utf8_lossy(&stderr));
-    String::from_utf8_lossy(&stdout).trim().to_owned()
 }
 
 /// The static worker.
