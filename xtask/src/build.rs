@@ -41,11 +41,12 @@ fn release(names: &[&str], quiet: bool) -> Result<(), String> {
     finish(cargo, quiet)
 }
 
-/// Builds the form of `lab` that has kill points, where the tests will look for it: theirs is not the time to build it in.
-pub fn lab_with_kill_points() -> Result<(), String> {
+/// Builds the lab in its debug form, by the very choice of features that the tests are built with.
+pub fn debug_lab() -> Result<PathBuf, String> {
     let mut cargo = cargo();
-    cargo.args(["build", "--package", "lab", "--bin", "lab"]);
-    finish(cargo, false)
+    cargo.args(["build", "--workspace", "--all-features", "--bin", "lab"]);
+    finish(cargo, false)?;
+    Ok(target_directory().join("debug").join("lab"))
 }
 
 fn released(name: &str) -> PathBuf {

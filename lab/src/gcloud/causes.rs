@@ -121,12 +121,6 @@ static CAUSES: &[Named] = &[
         remedy: "wait a minute and type it again: `up` goes on where it stopped",
     },
     Named {
-        cause: "quota-exceeded",
-        class: Class::Refused,
-        words: &[&["quota"], &["resource_exhausted"], &["resource exhausted"], &["code=429"], &["code 8:"]],
-        remedy: QUOTAS,
-    },
-    Named {
         cause: "ip-space-exhausted",
         class: Class::Refused,
         words: &[
@@ -137,6 +131,12 @@ static CAUSES: &[Named] = &[
             &["ip address", "exhausted"],
         ],
         remedy: "free address space in the network, or name another with --network",
+    },
+    Named {
+        cause: "quota-exceeded",
+        class: Class::Refused,
+        words: &[&["quota"], &["resource_exhausted"], &["resource exhausted"], &["code=429"], &["code 8:"]],
+        remedy: QUOTAS,
     },
     Named {
         cause: "deletion-protected",
@@ -170,9 +170,9 @@ static CAUSES: &[Named] = &[
         cause: "project-missing",
         class: Class::Refused,
         words: &[
-            &["project", "may not exist"],
+            &["projects instance"],
+            &["resourcemanager.projects.get"],
             &["project", "not found or"],
-            &["does not have permission to access projects instance"],
             &["user_project_denied"],
             &["project_id", "not found"],
             &["project", "has been deleted"],
@@ -316,7 +316,7 @@ pub fn name(said: &str) -> &'static Named {
 }
 
 /// The cause of this name.
-pub(super) fn by_cause(cause: &str) -> &'static Named {
+pub fn by_cause(cause: &str) -> &'static Named {
     FOUND.iter().chain(CAUSES).find(|named| named.cause == cause).unwrap_or(&UNKNOWN)
 }
 
@@ -388,6 +388,11 @@ mod tests {
             "quota-exceeded",
         ),
         ("code 8: Quota 'PREEMPTIBLE_CPUS' exceeded. Limit: 0.0 in region us-central1.", "quota-exceeded"),
+        ("code 8: IP_SPACE_EXHAUSTED: no address space is left in the network", "ip-space-exhausted"),
+        (
+            "PERMISSION_DENIED: Permission 'file.instances.create' denied on resource 'projects/p/locations/z' (or it may not exist).",
+            "permission-denied",
+        ),
         ("code=400, message=IP_SPACE_EXHAUSTED: no free IP space in network", "ip-space-exhausted"),
         ("FAILED_PRECONDITION: deletion protection is enabled", "deletion-protected"),
         (

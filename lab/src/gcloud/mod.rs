@@ -23,7 +23,7 @@ use crate::wait::scaled;
 
 pub use answers::{Condition, Operation, Quota, RegionAnswer, RepositoryAnswer, Thing, Verb};
 pub use arguments::{Cluster, Instance, Pool, is_zone, place_flag, region_of};
-pub use causes::{Class, Named, UNKNOWN_CAUSE, causes, name};
+pub use causes::{Class, Named, UNKNOWN_CAUSE, by_cause, causes, name};
 pub use error::{GcloudError, Place};
 
 /// What one command returns.
@@ -355,7 +355,7 @@ impl Gcloud {
     /// An error that the lab itself has a name for.
     pub fn named(&self, cause: &'static str, what: &str, said: &str) -> GcloudError {
         let (what, said, place) = (what.into(), said.into(), Box::new(self.place.clone()));
-        GcloudError::Refused { what, said, named: causes::by_cause(cause), place }
+        GcloudError::Refused { what, said, named: by_cause(cause), place }
     }
 }
 

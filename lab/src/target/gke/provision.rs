@@ -299,7 +299,11 @@ impl Maker<'_> {
 
     fn failed(&self, resource: &Resource, operation: &Operation) -> Failure {
         let said = operation.error.clone().unwrap_or_default();
-        let (what, named, place) = (making(resource), gcloud::name(&said), Box::new(self.gcloud.place().clone()));
+        let (what, place) = (making(resource), Box::new(self.gcloud.place().clone()));
+        let mut named = gcloud::name(&said);
+        if named.cause == gcloud::UNKNOWN_CAUSE {
+            named = gcloud::by_cause("operation-failed");
+        }
         GkeError::Operation { what, operation: operation.name.clone(), said, named, place }.into()
     }
 
