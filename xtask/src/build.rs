@@ -41,6 +41,14 @@ fn release(names: &[&str], quiet: bool) -> Result<(), String> {
     finish(cargo, quiet)
 }
 
+/// Builds the lab in its debug form, by the very choice of features that the tests are built with.
+pub fn debug_lab() -> Result<PathBuf, String> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--workspace", "--all-features", "--bin", "lab"]);
+    finish(cargo, false)?;
+    Ok(target_directory().join("debug").join("lab"))
+}
+
 fn released(name: &str) -> PathBuf {
     target_directory().join("release").join(name)
 }

@@ -17,6 +17,7 @@ pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
     cargo.env_remove(CLUSTER_TESTS);
     cargo.args(["--workspace", "--all-features"]).args(arguments).envs(programs.environment());
     cargo.envs(peers::pythons());
+    cargo.env(DEBUG_LAB, build::debug_lab()?);
     if let Some(server) = redis_server(&programs.lab) {
         cargo.env("LAB_REDIS_SERVER", server);
     }
@@ -27,6 +28,9 @@ pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
 const CLUSTER: &str = "--cluster";
 /// By which they know that they were asked for.
 const CLUSTER_TESTS: &str = "LAB_CLUSTER_TESTS";
+
+/// The lab whose kill points are compiled in: tests that kill it start this one.
+const DEBUG_LAB: &str = "LAB_DEBUG_BIN";
 
 /// Runs the tests on kind. What they need and is not there is an error: somebody has asked for them.
 fn on_a_cluster(arguments: &[&String]) -> Result<ExitCode, String> {
@@ -40,8 +44,8 @@ fn on_a_cluster(arguments: &[&String]) -> Result<ExitCode, String> {
         }
     }
     let mut cargo = runner();
-    cargo.args(["--package", "tests", "--test", "cluster"]).args(arguments);
-    cargo.env(CLUSTER_TESTS, "1").env("LAB_WORKER", build::worker(false)?);
+    cargo.args(["--package", "tests", "--test", "cluster", "--test", "gke"]).args(arguments);
+    cargo.env(CLUSTER_TESTS, "1").env(DEBUG_LAB, build::debug_lab()?).env("LAB_WORKER", build::worker(false)?);
     finish(cargo)
 }
 

@@ -8,5 +8,7 @@ mod flow;
 mod harness;
 mod interrupt;
 mod kill;
+#[path = "../support/program.rs"]
+mod program;
 mod said;
 mod trouble;
