@@ -29,7 +29,7 @@ pub struct Registry {
     pub forbids_push: bool,
 }
 
-type Answer = Result<Response<Body>, Response<Body>>;
+type Answer = Result<Response<Body>, Box<Response<Body>>>;
 
 pub fn serve(
     registry: &Mutex<Registry>,
@@ -39,7 +39,7 @@ pub fn serve(
     body: &[u8],
 ) -> Response<Body> {
     let mut registry = registry.lock().expect("no test has panicked in here");
-    registry.answer(method, uri, headers, body).unwrap_or_else(|refused| refused)
+    registry.answer(method, uri, headers, body).unwrap_or_else(|refused| *refused)
 }
 
 impl Registry {
@@ -137,7 +137,7 @@ fn token(headers: &HeaderMap) -> Answer {
     Ok(done(200).header(header::CONTENT_TYPE, "application/json").body(Body::from(body)).expect("a response"))
 }
 
-fn check_token(headers: &HeaderMap) -> Result<(), Response<Body>> {
+fn check_token(headers: &HeaderMap) -> Result<(), Box<Response<Body>>> {
     if headers.contains_key(header::AUTHORIZATION) {
         return Ok(());
     }
@@ -156,9 +156,10 @@ fn with_bytes(answer: Builder, kind: &str, bytes: &[u8]) -> Response<Body> {
     answer.header(header::CONTENT_TYPE, kind).body(Body::from(bytes.to_vec())).expect("a response")
 }
 
-fn error(code: u16, name: &str, message: &str) -> Response<Body> {
+fn error(code: u16, name: &str, message: &str) -> Box<Response<Body>> {
     let body = json!({ "errors": [{ "code": name, "message": message }] }).to_string();
-    done(code).header(header::CONTENT_TYPE, "application/json").body(Body::from(body)).expect("a response")
+    let answer = done(code).header(header::CONTENT_TYPE, "application/json").body(Body::from(body));
+    Box::new(answer.expect("a response"))
 }
 
 fn digest(bytes: &[u8]) -> String {
