@@ -87,9 +87,6 @@ rows! {
             }
         }
     };
-    there_is_no_image_repository: "repository-missing", Preflight, |cloud| {
-        cloud.resources.retain(|_, known| known.kind != Kind::Repository);
-    };
     nobody_may_list_clusters: "permission-denied", Preflight, |cloud| {
         let refusal = Refusal::permission("container.clusters.list", "projects/my-project");
         cloud.script = vec![Fault::always("container.projects.locations.clusters.list", What::Refuse(refusal))];
