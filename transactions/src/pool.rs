@@ -1,7 +1,8 @@
 //! The memory of columns that are gone, kept for those of the next table: who reads one large table after the other does
 //! not wait for the kernel to clear the same pages again.
 //!
-//! Only what is large is kept, and never more than [`BOUND_BYTES`] in the whole process.
+//! Only what is large is kept, and never more than [`BOUND_BYTES`] in the whole process. Who reads a table that does not
+//! fit what is kept first gives back all but [`SPARE_BYTES`], so that reading never holds much more than its table.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -13,8 +14,11 @@ pub(crate) const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// From this size on memory comes from the kernel in a piece of its own, huge pages pay, and so does keeping it.
 pub(crate) const LARGE_BYTES: usize = 2 * HUGE_PAGE_BYTES;
 
+/// A table of a million rows fits: the tutorial's takes 72 MiB.
+const BOUND_BYTES: usize = 128 << 20;
+
 /// With this much kept, and what reading takes besides its table, 64 MiB are not reached.
-const BOUND_BYTES: usize = 48 << 20;
+const SPARE_BYTES: usize = 48 << 20;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { kept: VecDeque::new(), size_bytes: 0 });
 
@@ -43,13 +47,26 @@ impl Word for f64 {
     }
 }
 
-/// Kept memory with room for `count` words and for less than a huge page more.
+/// Before a table is read from this many bytes: keeps no more than its columns can take, and the spare.
+pub(crate) fn before_reading(size_bytes: u64) {
+    // A table has 8 bytes a value, and no value of one takes more than ten in a pickle.
+    let columns_bytes = usize::try_from(size_bytes / 4 * 3).unwrap_or(usize::MAX);
+    POOL.lock().unwrap_or_else(PoisonError::into_inner).shrink_to(SPARE_BYTES.saturating_add(columns_bytes));
+}
+
+/// Kept memory with room for `count` words and for less than a huge page more. If there is none, the caller will have
+/// fresh memory, so that no more than the spare stays kept.
 pub(crate) fn take<T: Word>(count: usize) -> Option<Vec<T>> {
     let size_bytes = count.saturating_mul(size_of::<T>());
     if size_bytes < LARGE_BYTES {
         return None;
     }
-    POOL.lock().unwrap_or_else(PoisonError::into_inner).take(count).map(T::in_memory_of)
+    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    let words = pool.take(count);
+    if words.is_none() {
+        pool.shrink_to(SPARE_BYTES);
+    }
+    words.map(T::in_memory_of)
 }
 
 /// Keeps the memory of a column that is gone, if it is large.
@@ -87,7 +104,11 @@ impl Pool {
     fn give(&mut self, words: Vec<i64>) {
         self.size_bytes += size_bytes(&words);
         self.kept.push_back(words);
-        while self.size_bytes > BOUND_BYTES
+        self.shrink_to(BOUND_BYTES);
+    }
+
+    fn shrink_to(&mut self, bound_bytes: usize) {
+        while self.size_bytes > bound_bytes
             && let Some(oldest) = self.kept.pop_front()
         {
             self.size_bytes -= size_bytes(&oldest);
@@ -129,6 +150,9 @@ mod tests {
             assert_eq!(pool.size_bytes, pool.kept.iter().map(size_bytes).sum::<usize>());
         }
         assert_eq!(pool.kept.len(), BOUND_BYTES / (8 * COUNT));
+        assert_eq!(pool.kept.back().map(Vec::capacity), Some(COUNT + 19));
+        pool.shrink_to(SPARE_BYTES);
+        assert_eq!(pool.kept.len(), SPARE_BYTES / (8 * COUNT), "the oldest go first");
         assert_eq!(pool.kept.back().map(Vec::capacity), Some(COUNT + 19));
     }
 }

@@ -45,7 +45,7 @@ fn on_a_cluster(arguments: &[&String]) -> Result<ExitCode, String> {
     }
     let mut cargo = runner();
     cargo.args(["--package", "tests", "--test", "cluster", "--test", "gke"]).args(arguments);
-    cargo.env(CLUSTER_TESTS, "1").env("LAB_WORKER", build::worker(false)?);
+    cargo.env(CLUSTER_TESTS, "1").env(DEBUG_LAB, build::debug_lab()?).env("LAB_WORKER", build::worker(false)?);
     finish(cargo)
 }
 

@@ -2,15 +2,28 @@
 //! where they belong.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::mem::MaybeUninit;
+use std::os::unix::fs::FileExt as _;
 
 use flate2::bufread::MultiGzDecoder;
 
 use super::error::{Fault, PickleError};
 
 /// Large enough that the calls to the kernel do not count, small enough to stay in a core's own cache.
-const BUFFER_BYTES: usize = 128 << 10;
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// What is read at first, and after each leap: if what comes next is large, it is better read to where it belongs.
+const FIRST_FILL_BYTES: usize = 8 << 10;
+
+/// From this size on, bytes are read to where they belong, by so many a call: they are still in the core's own cache
+/// when they are put right, see [`read_straight`].
+const STRAIGHT_BYTES: usize = 128 << 10;
+const PIECE_BYTES: usize = 512 << 10;
+
+/// The kernel copies a file's bytes at full speed only to where they have the same place in a line of the cache as in
+/// the file. Elsewhere it takes 1.3 to 1.6 times as long, and a few bytes further on than that, three times.
+const LINE_BYTES: usize = 64;
 
 /// The first bytes of a gzip stream.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -18,12 +31,15 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// A pickle's bytes in order, with a position.
 pub(crate) struct Source<'a> {
     input: Input<'a>,
-    /// What is buffered of a file or gzip stream; unused for memory.
+    /// What is buffered of a file or gzip stream, from `begin` to `end`; unused for memory.
     buffer: Vec<u8>,
+    begin: usize,
     position: usize,
     end: usize,
-    /// Where in the pickle the buffer begins.
-    base: u64,
+    /// Where in the pickle the buffer's `end` is.
+    end_offset: u64,
+    /// How many bytes the next fill asks for.
+    fill_bytes: usize,
     /// The bytes that the caller's file or slice holds, compressed or not.
     size_bytes: u64,
 }
@@ -39,28 +55,37 @@ impl<'a> Source<'a> {
     pub(crate) fn slice(bytes: &'a [u8]) -> Source<'a> {
         let size_bytes = bytes.len() as u64;
         if bytes.starts_with(&GZIP_MAGIC) {
-            return Source::gzip(Box::new(MultiGzDecoder::new(bytes)), size_bytes);
+            return Source::buffered(Input::Gzip(Box::new(MultiGzDecoder::new(bytes))), size_bytes);
         }
-        Source { input: Input::Slice(bytes), buffer: Vec::new(), position: 0, end: bytes.len(), base: 0, size_bytes }
+        let (end, end_offset) = (bytes.len(), size_bytes);
+        let input = Input::Slice(bytes);
+        Source { input, buffer: Vec::new(), begin: 0, position: 0, end, end_offset, fill_bytes: 0, size_bytes }
     }
 
     /// Reads from a regular file of `size_bytes`, through gzip if its bytes begin so.
     pub(crate) fn file(file: File, size_bytes: u64) -> io::Result<Source<'a>> {
-        let buffer = vec![0; BUFFER_BYTES];
-        let mut source = Source { input: Input::File(file), buffer, position: 0, end: 0, base: 0, size_bytes };
+        let mut source = Source::buffered(Input::File(file), size_bytes);
         source.fill()?;
         if !source.window().starts_with(&GZIP_MAGIC) {
             return Ok(source);
         }
-        let Input::File(mut file) = source.input else { unreachable!("made from a file above") };
-        file.seek(SeekFrom::Start(0))?;
-        let file = BufReader::with_capacity(BUFFER_BYTES, file);
-        Ok(Source::gzip(Box::new(MultiGzDecoder::new(file)), size_bytes))
+        // What was read had its place given, so that the file still begins at its beginning.
+        let Input::File(file) = source.input else { unreachable!("made from a file above") };
+        let file = BufReader::with_capacity(STRAIGHT_BYTES, file);
+        Ok(Source::buffered(Input::Gzip(Box::new(MultiGzDecoder::new(file))), size_bytes))
     }
 
-    fn gzip(decoder: Box<dyn Read + 'a>, size_bytes: u64) -> Source<'a> {
-        let buffer = vec![0; BUFFER_BYTES];
-        Source { input: Input::Gzip(decoder), buffer, position: 0, end: 0, base: 0, size_bytes }
+    /// Reads from whatever gives bytes in pieces, as a gzip stream does.
+    #[cfg(test)]
+    pub(crate) fn stream(pieces: Box<dyn Read + 'a>, size_bytes: u64) -> Source<'a> {
+        Source::buffered(Input::Gzip(pieces), size_bytes)
+    }
+
+    fn buffered(input: Input<'a>, size_bytes: u64) -> Source<'a> {
+        // A line more, for the place in one to be chosen.
+        let buffer = vec![0; BUFFER_BYTES + LINE_BYTES];
+        let fill_bytes = FIRST_FILL_BYTES;
+        Source { input, buffer, begin: 0, position: 0, end: 0, end_offset: 0, fill_bytes, size_bytes }
     }
 
     /// The bytes that the caller's file or slice holds, compressed or not: what memory is granted by.
@@ -70,7 +95,7 @@ impl<'a> Source<'a> {
 
     /// How far into the (unpacked) pickle the next byte is.
     pub(crate) fn offset(&self) -> u64 {
-        self.base + self.position as u64
+        self.end_offset - (self.end - self.position) as u64
     }
 
     /// What is buffered from the position on. Empty only before the first [`Source::fill`] or at the end.
@@ -92,14 +117,19 @@ impl<'a> Source<'a> {
         if matches!(self.input, Input::Slice(_)) {
             return Ok(0);
         }
-        self.buffer.copy_within(self.position..self.end, 0);
-        self.base += self.position as u64;
-        self.end -= self.position;
-        self.position = 0;
-        let space = &mut self.buffer[self.end..];
+        let rest = self.position..self.end;
+        // What comes next goes to where it has the same place in a line as in the file, what is left right before it.
+        let least = self.buffer.as_ptr() as usize + rest.len();
+        let start = rest.len() + distance_in_line(least, self.end_offset);
+        let position = start - rest.len();
+        self.buffer.copy_within(rest, position);
+        (self.begin, self.position, self.end) = (position, position, start);
+        let stop = self.buffer.len().min(start + self.fill_bytes);
+        let space = &mut self.buffer[start..stop];
+        self.fill_bytes = BUFFER_BYTES.min(2 * self.fill_bytes);
         let count = loop {
             let read = match &mut self.input {
-                Input::File(file) => file.read(space),
+                Input::File(file) => file.read_at(space, self.end_offset),
                 Input::Gzip(decoder) => decoder.read(space),
                 Input::Slice(_) => return Ok(0),
             };
@@ -109,6 +139,7 @@ impl<'a> Source<'a> {
             }
         };
         self.end += count;
+        self.end_offset += count as u64;
         Ok(count)
     }
 
@@ -180,16 +211,13 @@ impl<'a> Source<'a> {
         while !space.is_empty() {
             if self.position == self.end {
                 if let Input::File(file) = &self.input
-                    && space.len() >= BUFFER_BYTES
+                    && space.len() >= STRAIGHT_BYTES
                 {
-                    let count = match rustix::io::read(file, &mut *space) {
-                        Err(rustix::io::Errno::INTR) => continue,
-                        read => read.map_err(io::Error::from)?.0.len(),
-                    };
+                    let count = read_straight(file, self.end_offset, space)?;
                     if count == 0 {
                         return Err(self.truncated());
                     }
-                    self.base += count as u64;
+                    self.leap(self.end_offset + count as u64);
                     space = &mut space[count..];
                     continue;
                 }
@@ -213,16 +241,19 @@ impl<'a> Source<'a> {
 
     /// Goes to a place in the pickle. Only where [`Source::can_seek`].
     pub(crate) fn go_to(&mut self, offset: u64) -> Result<(), PickleError> {
-        let in_window = offset.checked_sub(self.base).filter(|&at| at <= self.end as u64);
-        match (&mut self.input, in_window) {
-            (_, Some(at)) => self.position = at as usize,
-            (Input::File(file), None) => {
-                file.seek(SeekFrom::Start(offset))?;
-                (self.base, self.position, self.end) = (offset, 0, 0);
-            }
+        let behind = self.end_offset.checked_sub(offset).filter(|&bytes| bytes <= (self.end - self.begin) as u64);
+        match (&self.input, behind) {
+            (_, Some(behind)) => self.position = self.end - behind as usize,
+            (Input::File(_), None) => self.leap(offset),
             _ => return Err(self.truncated()),
         }
         Ok(())
+    }
+
+    /// Nothing is buffered any more, and what comes next is somewhere else.
+    fn leap(&mut self, offset: u64) {
+        (self.begin, self.position, self.end) = (0, 0, 0);
+        (self.end_offset, self.fill_bytes) = (offset, FIRST_FILL_BYTES);
     }
 
     /// After the pickle's end: checks the checksum of a gzip stream that ends here too.
@@ -234,6 +265,116 @@ impl<'a> Source<'a> {
     }
 
     fn truncated(&self) -> PickleError {
-        PickleError::new(self.base + self.end as u64, Fault::Truncated)
+        PickleError::new(self.end_offset, Fault::Truncated)
+    }
+}
+
+/// Reads from this place in a file into the beginning of `space`, which is not small; says how many bytes.
+fn read_straight(file: &File, offset: u64, space: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    // First to where they have the same place in a line as in the file, from there back by less than a line.
+    let shift = distance_in_line(space.as_ptr() as usize, offset);
+    let length = PIECE_BYTES.min(space.len() - shift);
+    let count = loop {
+        match rustix::io::pread(file, &mut space[shift..][..length], offset) {
+            Err(rustix::io::Errno::INTR) => {}
+            read => break read?.0.len(),
+        }
+    };
+    space.copy_within(shift..shift + count, 0);
+    Ok(count)
+}
+
+/// How far from an address the next one is that has the same place in a line of the cache as an offset.
+fn distance_in_line(address: usize, offset: u64) -> usize {
+    (offset as usize).wrapping_sub(address) % LINE_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SIZE_BYTES: usize = 3 * PIECE_BYTES + 12_345;
+
+    /// What is asked of a source.
+    #[derive(Clone, Copy, Debug)]
+    enum Ask {
+        Byte,
+        Array,
+        /// So many bytes, to a place that is so far into a line.
+        Into(usize, usize),
+        GoTo(usize),
+        /// So many bytes back.
+        Back(usize),
+    }
+
+    fn ask() -> impl Strategy<Value = Ask> {
+        let sizes = prop_oneof![0..100_usize, STRAIGHT_BYTES - 2..STRAIGHT_BYTES + 2, 0..SIZE_BYTES];
+        prop_oneof![
+            Just(Ask::Byte),
+            Just(Ask::Array),
+            (sizes, 0..2 * LINE_BYTES).prop_map(|(count, place)| Ask::Into(count, place)),
+            (0..SIZE_BYTES).prop_map(Ask::GoTo),
+            (0..4 * LINE_BYTES).prop_map(Ask::Back),
+        ]
+    }
+
+    /// Bytes of which no two neighbourhoods are alike.
+    fn contents() -> Vec<u8> {
+        (0..SIZE_BYTES as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever is asked of a file in whatever order, what comes is what stands there, and beyond its end nothing.
+        #[test]
+        fn a_file_is_read_as_it_is(asks in proptest::collection::vec(ask(), 1..40)) {
+            let bytes = contents();
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&bytes).unwrap();
+            let mut source = Source::file(file, SIZE_BYTES as u64).unwrap();
+            let mut at = 0;
+            for ask in asks {
+                prop_assert_eq!(source.offset(), at as u64);
+                let (next, seen) = match ask {
+                    Ask::Byte => (at + 1, Some(source.byte().map(|byte| vec![byte]))),
+                    Ask::Array => (at + 7, Some(source.array::<7>().map(Vec::from))),
+                    Ask::Into(count, place) => {
+                        let mut space = vec![MaybeUninit::new(0); place + count];
+                        let read = source.read_into(&mut space[place..]);
+                        // SAFETY: all of it was made of zeros.
+                        let space = space[place..].iter().map(|byte| unsafe { byte.assume_init() }).collect();
+                        (at + count, Some(read.map(|()| space)))
+                    }
+                    Ask::GoTo(offset) => (offset, None),
+                    Ask::Back(count) => (at.saturating_sub(count), None),
+                };
+                match (bytes.get(at..next), seen) {
+                    (_, None) => source.go_to(next as u64).unwrap(),
+                    (Some(expected), Some(seen)) => prop_assert!(seen.unwrap() == expected, "{at} to {next}"),
+                    (None, Some(seen)) => {
+                        prop_assert!(seen.is_err());
+                        return Ok(());
+                    }
+                }
+                at = next;
+            }
+        }
+    }
+
+    /// Whatever the places of the two are, what lies between them is less than a line and makes them alike.
+    #[test]
+    fn places_in_a_line_are_made_alike() {
+        for address in 4096..4096 + LINE_BYTES {
+            for offset in 0..LINE_BYTES {
+                let distance = distance_in_line(address, offset as u64);
+                assert!(distance < LINE_BYTES);
+                assert_eq!((address + distance) % LINE_BYTES, offset);
+            }
+        }
     }
 }

@@ -7,6 +7,9 @@ mod host;
 mod memory;
 mod objects;
 mod rows;
+mod runs;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -14,6 +17,7 @@ use std::path::Path;
 
 use crate::pickle::machine;
 use crate::pickle::source::Source;
+use crate::pool;
 use crate::table::Table;
 
 pub use error::{ContentError, ReadError};
@@ -49,6 +53,7 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Table, ReadError> {
 }
 
 fn read_source(mut source: Source, of: impl Fn() -> String) -> Result<Table, ReadError> {
+    pool::before_reading(source.size_bytes());
     let mut arrays = host::Arrays::default();
     let (state, value) =
         machine::run(&mut arrays, &mut source).map_err(|source| ReadError::Pickle { of: of(), source })?;

@@ -5,15 +5,13 @@
 
 use crate::pickle::error::PickleError;
 use crate::pickle::heap::{Heap, ITEM_COST, Item};
-use crate::pickle::machine::{damaged, small_int};
+use crate::pickle::machine::damaged;
 use crate::pickle::opcode as op;
 use crate::pickle::source::Source;
 
 use super::memory::reserve;
 use super::rows::{Cells, Layout, Row, Rows, TOO_FEW, TOO_MANY};
-
-/// The longest opcode that the loop reads: FRAME or BINFLOAT with its eight bytes, LONG1 with its length and eight.
-const LONGEST_BYTES: usize = 10;
+use super::runs::{LONGEST_BYTES, Stop, take_floats, take_ints};
 
 /// Integers up to here are exact as floats.
 const EXACT: i64 = 1 << 53;
@@ -22,18 +20,6 @@ const EXACT: i64 = 1 << 53;
 pub(crate) struct ObjectList {
     rows: Rows,
     expected_rows: usize,
-}
-
-/// Why the loop came to a stop.
-enum Stop {
-    /// The window is used up, but for less than one opcode may need.
-    Window,
-    /// The row is full.
-    Row,
-    /// The batch is at its end.
-    Batch,
-    /// An opcode that is not for the loop.
-    Other,
 }
 
 impl ObjectList {
@@ -136,71 +122,6 @@ impl ObjectList {
         }
         Ok(rows.last_mut().map(|row| &mut row.cells))
     }
-}
-
-/// Reads ints until the window, the row or the batch ends.
-#[inline(never)]
-fn take_ints(window: &mut &[u8], ints: &mut Vec<i64>, row_length: usize) -> Stop {
-    let mut bytes = *window;
-    let stop = loop {
-        if ints.len() == row_length {
-            break Stop::Row;
-        }
-        let Some((head, _)) = bytes.split_first_chunk::<LONGEST_BYTES>() else { break Stop::Window };
-        let (value, used) = match head[0] {
-            op::BININT2 => (i64::from(u16::from_le_bytes([head[1], head[2]])), 3),
-            op::BININT1 => (i64::from(head[1]), 2),
-            op::BININT => (i64::from(i32::from_le_bytes([head[1], head[2], head[3], head[4]])), 5),
-            op::LONG1 if head[1] <= 8 => (small_int(&head[2..2 + usize::from(head[1])]), 2 + usize::from(head[1])),
-            op::FRAME => {
-                bytes = &bytes[9..];
-                continue;
-            }
-            op::APPENDS => {
-                bytes = &bytes[1..];
-                break Stop::Batch;
-            }
-            _ => break Stop::Other,
-        };
-        ints.push(value);
-        bytes = &bytes[used..];
-    };
-    *window = bytes;
-    stop
-}
-
-/// Reads floats, ints that are exact as floats, and `None`, likewise.
-fn take_floats(window: &mut &[u8], floats: &mut Vec<f64>, row_length: usize) -> Stop {
-    let mut bytes = *window;
-    let stop = loop {
-        if floats.len() == row_length {
-            break Stop::Row;
-        }
-        let Some((head, _)) = bytes.split_first_chunk::<LONGEST_BYTES>() else { break Stop::Window };
-        let (value, used) = match head[0] {
-            op::BINFLOAT => {
-                let [_, number @ .., _] = head;
-                (f64::from_be_bytes(*number), 9)
-            }
-            op::NONE => (f64::NAN, 1),
-            op::BININT2 => (u16::from_le_bytes([head[1], head[2]]).into(), 3),
-            op::BININT1 => (head[1].into(), 2),
-            op::BININT => (i32::from_le_bytes([head[1], head[2], head[3], head[4]]).into(), 5),
-            op::FRAME => {
-                bytes = &bytes[9..];
-                continue;
-            }
-            op::APPENDS => {
-                bytes = &bytes[1..];
-                break Stop::Batch;
-            }
-            _ => break Stop::Other,
-        };
-        floats.push(value);
-        bytes = &bytes[used..];
-    };
-    *window = bytes;
-    stop
 }
 
 fn is_exact(value: i64) -> bool {

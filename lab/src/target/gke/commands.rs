@@ -39,3 +39,24 @@ pub const COMMANDS: &[Commands] = &[
                 gcloud filestore instances delete batch-aiml-filestore --zone=us-central1-b",
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::TUTORIAL;
+
+    /// Every step has its commands, and each gcloud line of the tutorial stands among them word for word.
+    #[test]
+    fn the_commands_are_the_tutorials() {
+        let steps: Vec<_> = COMMANDS.iter().map(|commands| commands.step).collect();
+        assert_eq!(steps, TUTORIAL.iter().map(|step| step.name).collect::<Vec<_>>());
+        let mut gcloud = 0;
+        for (step, commands) in TUTORIAL.iter().zip(COMMANDS) {
+            for line in step.tutorial.lines().filter(|line| line.starts_with("gcloud ")) {
+                assert!(commands.typed.lines().any(|typed| typed == line), "`{line}` in {}", commands.typed);
+                gcloud += 1;
+            }
+        }
+        assert_eq!(gcloud, 4, "cluster and share, made and removed");
+    }
+}

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use transactions::simulator::{Parameters, simulate as simulate_days};
 use transactions::{Column, Index, Table, Values};
 
-use crate::measure::{in_turn, median, ms};
-use crate::{Options, Promise, Row};
+use crate::measure::{all_in_turn, in_turn, median, ms};
+use crate::{Options, Promise, Row, bare};
 
 /// The hidden command by which this program measures readings in a process of their own.
 pub const READ: &str = "read-in-turn";
@@ -19,34 +19,46 @@ const ROWS: usize = 1_000_000;
 const MANY_ROWS: usize = 10_000_000;
 const TURNS: usize = 5;
 /// Readings in each process; the first, in which it warms up, does not count.
-const READINGS: usize = 4;
+pub const READINGS: usize = 4;
 
-/// 10^6 rows of the tutorial's table, as it is and with every column int64 or float64, against pandas; and what ten
-/// times as many take of memory.
+/// 10^6 rows of the tutorial's table, as it is and with every column int64 or float64, against pandas, and beside what
+/// the machine takes for the file alone; and what ten times as many take of memory.
 pub fn read(_: &Options) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
     let object = dir.path().join("object.pkl");
     let int64 = dir.path().join("int64.pkl");
     write_both(ROWS, &object, &int64)?;
-    let row = |what, floor, file: &Path| -> anyhow::Result<Row> {
-        let (ours, peer) = match python() {
-            // The file is pandas' own in what is measured: written by it, read by both.
-            Some(python) => {
-                rewrite_by_pandas(&python, file)?;
-                let (ours, peer) = in_turn(TURNS, || ours(file), || peer(&python, file))?;
-                (ours, Some(peer))
-            }
-            None => (median((0..TURNS).map(|_| ours(file)).collect::<anyhow::Result<_>>()?), None),
-        };
-        let pandas = peer.map_or("skipped: no pandas; `cargo xtask peers`".into(), |s| format!("pandas {}", ms(s)));
-        Ok(Row { what, ours: ms(ours), peer: pandas, promise: Promise::at_least(floor, "x", peer.map(|s| s / ours)) })
-    };
-    let mut rows = vec![
-        row("read 10^6 rows, object columns, and sum", 20.0, &object)?,
-        row("read 10^6 rows, int64 columns, and sum", 5.0, &int64)?,
-    ];
+    let object_what = ["read 10^6 rows, object columns, and sum", "the same beside a bare read of the file and a sum"];
+    let int64_what = ["read 10^6 rows, int64 columns, and sum", "the same beside a bare read of the file and a sum"];
+    let mut rows = Vec::from(read_beside(object_what, 20.0, &object)?);
+    rows.extend(read_beside(int64_what, 5.0, &int64)?);
     rows.extend(read_memory()?);
     Ok(rows)
+}
+
+/// Reads a file, has pandas read it where there is one, and reads its bytes and nothing more, all in turn.
+fn read_beside(what: [&'static str; 2], floor: f64, file: &Path) -> anyhow::Result<[Row; 2]> {
+    let (ours, bare, peer) = match python() {
+        // The file is pandas' own in what is measured: written by it, read by all.
+        Some(python) => {
+            rewrite_by_pandas(&python, file)?;
+            let of_all: [&mut dyn FnMut() -> _; 3] =
+                [&mut || ours(file), &mut || bare(file), &mut || peer(&python, file)];
+            let [ours, bare, peer] = all_in_turn(TURNS, of_all)?;
+            (ours, bare, Some(peer))
+        }
+        None => {
+            let (ours, bare) = in_turn(TURNS, || ours(file), || bare(file))?;
+            (ours, bare, None)
+        }
+    };
+    let pandas = peer.map_or("skipped: no pandas; `cargo xtask peers`".into(), |s| format!("pandas {}", ms(s)));
+    let promise = Promise::at_least(floor, "x", peer.map(|s| s / ours));
+    let [what, what_bare] = what;
+    Ok([
+        Row { what, ours: ms(ours), peer: pandas, promise },
+        Row { what: what_bare, ours: ms(ours), peer: ms(bare), promise: Promise::none("times it", Some(ours / bare)) },
+    ])
 }
 
 /// What reading 10^7 rows holds at its peak beyond the table itself, which is 8 bytes a value.
@@ -168,6 +180,10 @@ fn sum(table: &Table) -> f64 {
 
 fn ours(file: &Path) -> anyhow::Result<f64> {
     read_in_a_process(Command::new(std::env::current_exe()?).arg(READ).arg(file), 0)
+}
+
+fn bare(file: &Path) -> anyhow::Result<f64> {
+    read_in_a_process(Command::new(std::env::current_exe()?).arg(bare::READ).arg(file), 0)
 }
 
 fn peer(python: &Path, file: &Path) -> anyhow::Result<f64> {

@@ -2,6 +2,7 @@
 //!
 //! These machines are noisy, so ours and the peer take turns and their medians are compared.
 
+mod bare;
 mod data;
 mod flow;
 mod kind;
@@ -78,10 +79,12 @@ const BENCHMARKS: [(&str, Benchmark); 6] = [
 fn main() -> ExitCode {
     // Started by the benchmarks themselves, so that the readings have a process of their own, as the peer's have.
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [command, file] = arguments.as_slice()
-        && command == data::READ
-    {
-        return finish(data::read_in_turn(file.as_ref()).map(|()| true));
+    if let [command, file] = arguments.as_slice() {
+        match command.as_str() {
+            data::READ => return finish(data::read_in_turn(file.as_ref()).map(|()| true)),
+            bare::READ => return finish(bare::read_in_turn(file.as_ref()).map(|()| true)),
+            _ => {}
+        }
     }
     finish(parse(&arguments).and_then(|options| options.map_or(Ok(true), |options| run(&options))))
 }

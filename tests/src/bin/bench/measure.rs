@@ -39,12 +39,22 @@ pub fn in_turn(
     mut a: impl FnMut() -> anyhow::Result<f64>,
     mut b: impl FnMut() -> anyhow::Result<f64>,
 ) -> anyhow::Result<(f64, f64)> {
-    let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+    let [a, b] = all_in_turn(times, [&mut a, &mut b])?;
+    Ok((a, b))
+}
+
+/// The same for any number of measurements.
+pub fn all_in_turn<const N: usize>(
+    times: usize,
+    mut measurements: [&mut dyn FnMut() -> anyhow::Result<f64>; N],
+) -> anyhow::Result<[f64; N]> {
+    let mut seen = [const { Vec::new() }; N];
     for _ in 0..times {
-        of_a.push(a()?);
-        of_b.push(b()?);
+        for (measure, seen) in measurements.iter_mut().zip(&mut seen) {
+            seen.push(measure()?);
+        }
     }
-    Ok((median(of_a), median(of_b)))
+    Ok(seen.map(median))
 }
 
 /// Milliseconds, for people.

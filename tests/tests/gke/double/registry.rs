@@ -29,6 +29,7 @@ pub struct Registry {
     pub forbids_push: bool,
 }
 
+/// What is given, or a refusal.
 type Answer = Result<Response<Body>, Box<Response<Body>>>;
 
 pub fn serve(
@@ -158,8 +159,8 @@ fn with_bytes(answer: Builder, kind: &str, bytes: &[u8]) -> Response<Body> {
 
 fn error(code: u16, name: &str, message: &str) -> Box<Response<Body>> {
     let body = json!({ "errors": [{ "code": name, "message": message }] }).to_string();
-    let answer = done(code).header(header::CONTENT_TYPE, "application/json").body(Body::from(body));
-    Box::new(answer.expect("a response"))
+    let answer = done(code).header(header::CONTENT_TYPE, "application/json");
+    Box::new(answer.body(Body::from(body)).expect("a response"))
 }
 
 fn digest(bytes: &[u8]) -> String {
