@@ -36,6 +36,8 @@ struct Row {
     /// The cause.
     cause: &'static str,
     when: When,
+    /// What the command is given beside what every one is.
+    arguments: &'static [&'static str],
     before: fn(&mut Cloud),
 }
 
@@ -61,7 +63,7 @@ const UNAVAILABLE: &str = "The service is currently unavailable.";
 macro_rules! rows {
     ($($test:ident: $cause:literal, $when:ident, $before:expr;)*) => {
         $(#[test] fn $test() {
-            check(&Row { name: stringify!($test), cause: $cause, when: When::$when, before: $before });
+            check(&Row { name: stringify!($test), cause: $cause, when: When::$when, arguments: &[], before: $before });
         })*
         const ROWS: &[(&str, &str)] = &[$((stringify!($test), $cause)),*];
     };
@@ -209,7 +211,8 @@ fn check(row: &Row) {
         place.provision(&[]);
     }
     (row.before)(&mut place.double.cloud());
-    let said = place.run(if row.when == When::Teardown { "down" } else { "up" }, &["--json"]);
+    let said =
+        place.run(if row.when == When::Teardown { "down" } else { "up" }, &[&["--json"], row.arguments].concat());
     let failed = said::failure(&said);
     said::compare(row.name, &place, &failed);
     assert_eq!(failed.cause, row.cause, "{}\n{}", failed.text, said.out);
@@ -231,6 +234,18 @@ fn check_passing(name: &str, before: fn(&mut Cloud)) {
     place.assert_living(&STANDING, name);
     place.run("down", &[]).assert_code(0);
     place.assert_nothing_lives(name);
+}
+
+/// An image repository of Google's is asked for before anything is made; the double's own registry is asked as a registry.
+#[test]
+fn there_is_no_image_repository() {
+    check(&Row {
+        name: "there_is_no_image_repository",
+        cause: "repository-missing",
+        when: When::Preflight,
+        arguments: &["--image-repository", "us-central1-docker.pkg.dev/my-project/batch-aiml"],
+        before: |cloud| cloud.resources.retain(|_, known| known.kind != Kind::Repository),
+    });
 }
 
 /// There are as many as the project promises, and each has a name of its own.

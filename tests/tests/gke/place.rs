@@ -110,8 +110,11 @@ impl Place {
         }
         lab.arg(command).args(arguments).current_dir(self.dir.path()).stdin(Stdio::null());
         if ["up", "e2e"].contains(&command) {
+            lab.args(["--target", "gke", "--project", PROJECT, "--yes"]);
+        }
+        if ["up", "e2e"].contains(&command) && !arguments.contains(&"--image-repository") {
             let repository = format!("127.0.0.1:{}/{PROJECT}/{REPOSITORY}", self.double.port());
-            lab.args(["--target", "gke", "--project", PROJECT, "--yes", "--image-repository", &repository]);
+            lab.args(["--image-repository", &repository]);
         }
         let home = self.path(machine);
         fs_err::create_dir_all(home.join("cloudsdk")).expect("a writable directory");

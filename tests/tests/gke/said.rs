@@ -25,8 +25,8 @@ pub struct Failed {
 /// The last line that tells an error, of a command with `--json`.
 #[track_caller]
 pub fn failure(said: &Said) -> Failed {
-    let mut lines = said.out.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let last = lines.find(|line| line["event"] == "error");
+    let mut lines = said.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let last = lines.rfind(|line| line["event"] == "error");
     let last = last.unwrap_or_else(|| panic!("no error is told: code {}\n{}\n{}", said.code, said.out, said.err));
     let field = |name: &str| last[name].as_str().unwrap_or_default().to_owned();
     let text = format!(

@@ -231,6 +231,18 @@ impl Cloud {
         self.operations.values().find(|operation| is_about(&operation.target) && operation.ended.is_none())
     }
 
+    /// All that lives and is not somebody else's is being deleted.
+    pub fn is_all_going(&self) -> bool {
+        let mut ours = self.living().filter(|known| !known.foreign && known.kind != Kind::Repository);
+        let is_going = |known: &Resource| {
+            // A cluster takes its pools with it.
+            let name = known.name();
+            let of_whole = |operation: &&Operation| name.starts_with(&operation.target) && operation.ended.is_none();
+            self.operations.values().any(|operation| of_whole(&operation) && operation.verb == Verb::Delete)
+        };
+        ours.all(is_going)
+    }
+
     /// Begins to make or take away a resource that is in the list.
     pub fn begin(&mut self, verb: Verb, name: &str, faults: &[What], behind: &dyn Behind) -> String {
         let resource = self.resources.get_mut(name).expect("a resource that is in the list");
