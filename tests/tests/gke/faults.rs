@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::double::answer::Refusal;
-use crate::double::cloud::Cloud;
+use crate::double::cloud::{Cloud, Kind};
 use crate::double::fault::{Failing, Fault, What};
 use crate::double::{PROJECT, cloud};
 use crate::place::{Place, STANDING};
