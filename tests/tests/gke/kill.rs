@@ -73,7 +73,7 @@ pub const WITH_A_CLUSTER: &[&str] = &["gke-volume-made", "gke-redis-ready", "up-
 
 /// A lab that was killed there: by each of the three ways nothing of it is left.
 fn kill(killed: Killed, point: &str) {
-    let mut place = or_skip!(Place::on_request());
+    let mut place = or_skip!(Place::new());
     place.add_foreign();
     place.double.cloud().latency = LATENCY;
     match killed {
@@ -118,7 +118,7 @@ fn by_id(place: &Place, machine: &str, ids: &BTreeSet<String>) {
 /// Another machine tells of a lab that it has not made, and leaves it alone until it is told its id.
 #[test]
 fn gc_elsewhere_tells_and_leaves_alone() {
-    let place = or_skip!(Place::on_request());
+    let place = or_skip!(Place::new());
     place.provision(&[]);
     let said = place.run_on("another", "gc", &["--project", PROJECT]);
     said.assert_code(0);
@@ -135,7 +135,7 @@ fn gc_elsewhere_tells_and_leaves_alone() {
 /// `down` at once after a kill, while the gcloud of the killed lab may still be at work, leaves nothing either.
 #[test]
 fn down_at_once_after_a_kill() {
-    let mut place = or_skip!(Place::on_request());
+    let mut place = or_skip!(Place::new());
     place.add_foreign();
     place.double.cloud().latency = LATENCY;
     for point in ["gke-cluster-intended", "gke-filestore-intended", "gke-filestore-asked"] {
@@ -150,7 +150,7 @@ fn down_at_once_after_a_kill() {
 /// with the lab's label, so that whoever finds it knows whose it is.
 #[test]
 fn ctrl_c_while_both_are_made() {
-    let place = or_skip!(Place::on_request());
+    let place = or_skip!(Place::new());
     place.double.cloud().latency = Duration::from_secs(600);
     let mut up = place.start(place.command("up", &[]));
     let begun = up.wait_until(|| place.double.cloud().operations.len() == 2);
@@ -180,7 +180,7 @@ fn ctrl_c_while_both_are_made() {
 /// `up` killed again and again is not made twice: in the end there is one cluster and one instance, and `down` takes both.
 #[test]
 fn up_goes_on_where_it_was_killed() {
-    let mut place = or_skip!(Place::on_request());
+    let mut place = or_skip!(Place::new());
     place.add_foreign();
     place.double.cloud().latency = LATENCY;
     // Points that every `up` comes to, whatever the one before has made.

@@ -18,7 +18,7 @@ const DELETE: Duration = Duration::from_secs(15);
 /// done; and the second one is deleted while the first one is.
 #[test]
 fn timing_of_what_goes_on_side_by_side() {
-    let place = or_skip!(Place::on_request());
+    let place = or_skip!(Place::new());
     place.double.cloud().latency = T;
     place.provision(&[]);
     place.assert_living(&STANDING, "after up");

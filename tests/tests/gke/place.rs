@@ -55,14 +55,6 @@ pub struct Place {
 }
 
 impl Place {
-    /// The same for tests that take minutes or measure time: only where `cargo xtask test --cluster` asks for them.
-    pub fn on_request() -> Result<Self, String> {
-        if std::env::var_os("LAB_CLUSTER_TESTS").is_none() {
-            return Err("it starts gcloud fifty times and more; `cargo xtask test --cluster` runs this".into());
-        }
-        Self::new()
-    }
-
     /// A place with nobody behind the double, if there is a gcloud.
     pub fn new() -> Result<Self, String> {
         if is_wanted() {
