@@ -55,6 +55,22 @@ pub struct Program {
     pub has_beta: bool,
 }
 
+/// An access token; it is shown to nobody.
+pub struct Token(String);
+
+impl Token {
+    /// The token itself, for whoever asks Google.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Token(hidden)")
+    }
+}
+
 impl Program {
     /// Where `gcloud` is, and nothing else of it.
     ///
@@ -64,12 +80,11 @@ impl Program {
         which::which("gcloud").map_err(|_| GcloudError::NotInstalled)
     }
 
-    /// `gcloud` on the PATH.
+    /// What the `gcloud` at this path says of itself.
     ///
     /// # Errors
-    /// When there is none, or it is too old.
-    pub fn find() -> Result<Self> {
-        let path = Self::locate()?;
+    /// When it does not run, or is too old.
+    pub fn ask(path: PathBuf) -> Result<Self> {
         let call = Call::new(&path, None, &["version", "--format=json"]).limit(CALL);
         let what = "ask gcloud for its version";
         let ended = run(&call, what, &Place::default())?;
@@ -98,10 +113,10 @@ impl Gcloud {
     ///
     /// # Errors
     /// When there is no account, or it gets none.
-    pub fn token(&self) -> Result<String> {
+    pub fn token(&self) -> Result<Token> {
         let what = "get an access token from gcloud";
         let ended = run(&self.call(&["auth", "print-access-token", "--quiet"]), what, &self.place)?;
-        Ok(ended.line())
+        Ok(Token(ended.line()))
     }
 
     /// The project's number, if the project is there and active.

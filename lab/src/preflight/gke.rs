@@ -9,7 +9,7 @@ use super::Check;
 use crate::cli;
 use crate::console::{Console, Tone};
 use crate::failure::{Exit, Failure, Result};
-use crate::gcloud::{Class, Gcloud, GcloudError, Program, Quota, RegionAnswer, Thing, find_plugin, region_of};
+use crate::gcloud::{Class, Gcloud, GcloudError, Program, Quota, RegionAnswer, Thing, Token, find_plugin, region_of};
 use crate::job::program::Program as Worker;
 use crate::ledger::{Kind, Ledger};
 use crate::registry::Repository;
@@ -50,7 +50,7 @@ pub(super) fn look(asked: &Asked<'_>, console: &Console) -> (Vec<Check>, Option<
     let settings = settings(asked);
     let describe = |settings: &Settings| format!("`{}`, {}, {}", settings.project, settings.region, settings.zone);
     checks.push(Check { name: "settings", found: super::describe(&settings, describe) });
-    let program = Program::find().map_err(Failure::from);
+    let (program, token) = greet(settings.as_ref().ok(), asked.lab);
     let version = |program: &Program| format!("{} ({})", program.version, program.path.display());
     checks.push(Check { name: "gcloud", found: super::describe(&program, version) });
     let plugin = find_plugin().map(|path| path.display().to_string()).map_err(Failure::from);
@@ -59,21 +59,47 @@ pub(super) fn look(asked: &Asked<'_>, console: &Console) -> (Vec<Check>, Option<
     if let Err(failure) = &worker {
         checks.push(Check { name: "worker-image", found: Err(failure.clone()) });
     }
-    let (Ok(settings), Ok(program), Ok(worker)) = (settings, program, worker) else { return (checks, None) };
+    let (Ok(settings), Ok(program), Ok(worker), Some(token)) = (settings, program, worker, token) else {
+        return (checks, None);
+    };
+    let token = match token {
+        Ok(token) => token,
+        // Without an account every other answer would be the same.
+        Err(failure) => {
+            checks.push(Check { name: "account", found: Err(failure) });
+            return (checks, None);
+        }
+    };
+    checks.push(Check { name: "account", found: Ok("gcloud has one, and a token for it".into()) });
     let ledger = ledger_of(asked);
     let google = Google {
         asked,
         settings: &settings,
         program: &program,
-        gcloud: gke::gcloud_of(&program, &settings, asked.lab),
+        gcloud: gke::gcloud_of(program.path.clone(), &settings, asked.lab),
+        token: &token,
         ledger: &ledger,
     };
     let (found, things) = google.look(console);
     checks.extend(found);
     let redis_image = asked.redis_image.map(str::to_owned);
     let yes = asked.options.yes;
-    let plan = things.map(|found| Plan { program, settings, ledger, redis_image, worker, found, yes });
+    let plan = things.map(|found| Plan { program, settings, ledger, redis_image, worker, found, token, yes });
     (checks, plan)
+}
+
+/// What gcloud says of itself, and a token of whoever it works for: side by side, for each is a Python.
+fn greet(settings: Option<&Settings>, lab: &LabDir) -> (Result<Program>, Option<Result<Token>>) {
+    let path = match Program::locate() {
+        Ok(path) => path,
+        Err(error) => return (Err(error.into()), None),
+    };
+    let gcloud = settings.map(|settings| gke::gcloud_of(path.clone(), settings, lab));
+    thread::scope(|scope| {
+        let token = scope.spawn(|| gcloud.map(|gcloud| gcloud.token().map_err(Failure::from)));
+        let program = Program::ask(path).map_err(Failure::from);
+        (program, token.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// The settings that were asked for; those of the lab that stands where nobody says otherwise.
@@ -107,6 +133,7 @@ struct Google<'a> {
     settings: &'a Settings,
     program: &'a Program,
     gcloud: Gcloud,
+    token: &'a Token,
     ledger: &'a Ledger,
 }
 
@@ -123,14 +150,9 @@ enum Answer {
 impl Google<'_> {
     /// Asks everything side by side, and then what can only be asked with the answers.
     fn look(&self, console: &Console) -> (Vec<Check>, Option<Vec<Thing>>) {
-        // Without an account every other answer would be the same.
-        let token = match self.gcloud.token() {
-            Ok(token) => token,
-            Err(error) => return (vec![Check { name: "account", found: Err(error.into()) }], None),
-        };
-        let mut checks = vec![Check { name: "account", found: Ok("gcloud has one, and a token for it".into()) }];
+        let mut checks = Vec::new();
         let (mut services, mut region, mut things) = (None, None, Vec::new());
-        for answer in side_by_side(self.questions(&token)) {
+        for answer in side_by_side(self.questions()) {
             match answer {
                 Answer::Told(name, found) => checks.push(Check { name, found }),
                 Answer::Services(found) => services = Some(found),
@@ -162,7 +184,7 @@ impl Google<'_> {
         (checks, good.then_some(things))
     }
 
-    fn questions<'q>(&'q self, token: &'q str) -> Vec<Question<'q, Answer>> {
+    fn questions(&self) -> Vec<Question<'_, Answer>> {
         let (gcloud, settings) = (&self.gcloud, self.settings);
         let told = |name, found: Result<String, GcloudError>| Answer::Told(name, found.map_err(Failure::from));
         vec![
@@ -178,19 +200,19 @@ impl Google<'_> {
                 told("network", gcloud.network(name).map(|()| format!("`{name}`")))
             }),
             Box::new(move || Answer::Region(gcloud.region(&settings.region))),
-            Box::new(move || Answer::Told("repository", self.repository(token))),
+            Box::new(move || Answer::Told("repository", self.repository())),
         ]
     }
 
     /// The repository for the worker's image; where somebody brings an image, none is needed.
-    fn repository(&self, token: &str) -> Result<String> {
+    fn repository(&self) -> Result<String> {
         if matches!(self.asked.worker, Some(Worker::Image(_))) {
             return Ok("not needed: the worker's image was named".into());
         }
         let name = &self.settings.image_repository;
         let repository = Repository::parse(name)?;
         let Some((location, project, id)) = repository.in_artifact_registry() else {
-            repository.greet(Some(token))?;
+            repository.greet(Some(self.token.reveal()))?;
             return Ok(format!("{name} answers"));
         };
         let found = self.gcloud.repository(project, location, id)?;

@@ -84,22 +84,28 @@ fn kill(killed: Killed, point: &str) {
             place.kill_at("down", NAME, point);
         }
     }
+    every_way_out(&place, NAME, point);
+}
+
+/// By each of the three ways nothing is left of the lab that was killed at this point, each from the same moment.
+pub fn every_way_out(place: &Place, name: &[&str], point: &str) {
     place.wait_for_orphans();
     let (living, kept) = (place.living(), place.keep());
     eprintln!("{point}: {} live: {living:#?}", living.len());
-    place.run("down", NAME).assert_code(0);
+    place.run("down", name).assert_code(0);
     place.assert_nothing_lives(&format!("{point}, after down"));
 
     place.restore(&kept);
-    by_id(&place, "another", &place.open_ids());
+    by_id(place, "another", &place.open_ids());
     place.assert_nothing_lives(&format!("{point}, after gc on another machine"));
 
     place.restore(&kept);
     let _ = fs_err::remove_file(place.ledger());
     let ids = place.lab_ids();
     assert_eq!(ids.is_empty(), living.is_empty(), "{point}: a label is missing");
-    by_id(&place, "third", &ids);
+    by_id(place, "third", &ids);
     place.assert_nothing_lives(&format!("{point}, after gc without a ledger"));
+    place.restore(&kept);
 }
 
 /// Another machine does not know whether a lab is at work where it was made: it removes a lab whose id it is given. What

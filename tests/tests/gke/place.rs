@@ -49,7 +49,8 @@ pub const STANDING: [&str; 3] =
 pub struct Place {
     pub double: Double,
     dir: tempfile::TempDir,
-    behind: Option<RealKind>,
+    /// The cluster behind the double, and the directory of what it serves and knows.
+    behind: Option<(RealKind, tempfile::TempDir)>,
     /// Somebody else's, as it was put there.
     foreign: Vec<Resource>,
 }
@@ -67,7 +68,7 @@ impl Place {
         let credential = serde_json::json!({
             "apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": { "token": "nobody's" },
         });
-        kind::write_plugin(&place.path("bin"), &credential)?;
+        kind::write_plugin(&place.path("bin"), &credential).expect("a writable directory");
         Ok(place)
     }
 
@@ -79,14 +80,17 @@ impl Place {
         gcloud()?;
         let dir = tempfile::Builder::new().prefix("lab-gke-").tempdir().expect("a temporary directory");
         let name = format!("double-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-        let behind = RealKind::new(&name, dir.path());
+        let bin = dir.path().join("bin");
+        // Not in the other one, which a test puts back as it was while nodes have this one mounted.
+        let served = tempfile::Builder::new().prefix("lab-gke-behind-").tempdir().expect("a temporary directory");
+        let behind = RealKind::new(&name, served.path(), &bin);
         // The plugin is there before there is a cluster: preflight asks for it.
-        kind::write_plugin(&behind.bin(), &Value::Null)?;
+        kind::write_plugin(&bin, &Value::Null).expect("a writable directory");
         let double = Double::before(Box::new(behind.clone()));
         double.listen(behind.gateway(), double.port());
         behind.set_port(double.port());
         eprintln!("behind the double: {}", behind.mounts());
-        Ok(Self { double, dir, behind: Some(behind), foreign: Vec::new() })
+        Ok(Self { double, dir, behind: Some((behind, served)), foreign: Vec::new() })
     }
 
     /// A path in this place.
@@ -94,20 +98,13 @@ impl Place {
         self.dir.path().join(below)
     }
 
-    /// `lab COMMAND` on a machine, led to the double; `up` and `e2e` with the project and the answer to the question.
-    pub fn command_on(&self, machine: &str, command: &str, arguments: &[&str]) -> Command {
+    /// `lab` on a machine, led to the double.
+    fn lab_on(&self, machine: &str) -> Command {
         let mut lab = Command::new(lab());
         for variable in REMOVED {
             lab.env_remove(variable);
         }
-        lab.arg(command).args(arguments).current_dir(self.dir.path()).stdin(Stdio::null());
-        if ["up", "e2e"].contains(&command) {
-            lab.args(["--target", "gke", "--project", PROJECT, "--yes"]);
-        }
-        if ["up", "e2e"].contains(&command) && !arguments.contains(&"--image-repository") {
-            let repository = format!("127.0.0.1:{}/{PROJECT}/{REPOSITORY}", self.double.port());
-            lab.args(["--image-repository", &repository]);
-        }
+        lab.current_dir(self.dir.path()).stdin(Stdio::null());
         let home = self.path(machine);
         fs_err::create_dir_all(home.join("cloudsdk")).expect("a writable directory");
         let token = home.join("token");
@@ -121,6 +118,27 @@ impl Place {
         lab.env("LAB_WORKER", worker_or_nothing()).env("LAB_JUDGE", env!("CARGO_BIN_EXE_judge"));
         lab.env("PATH", with_front(&self.path("bin")));
         lab
+    }
+
+    /// `lab COMMAND` on a machine; `up` and `e2e` with the project and the answer to the question.
+    pub fn command_on(&self, machine: &str, command: &str, arguments: &[&str]) -> Command {
+        let mut lab = self.lab_on(machine);
+        lab.arg(command).args(arguments);
+        if ["up", "e2e"].contains(&command) {
+            lab.args(["--target", "gke", "--project", PROJECT, "--yes"]);
+        }
+        if ["up", "e2e"].contains(&command) && !arguments.contains(&"--image-repository") {
+            let repository = format!("127.0.0.1:{}/{PROJECT}/{REPOSITORY}", self.double.port());
+            lab.args(["--image-repository", &repository]);
+        }
+        lab
+    }
+
+    /// `e2e` on target `kind`, on a machine of its own.
+    pub fn run_on_kind(&self) -> Said {
+        let mut lab = self.lab_on("beside");
+        lab.args(["e2e", "--target", "kind", "--name", &format!("beside-{}", std::process::id())]);
+        self.start(lab).wait()
     }
 
     /// The same on the first machine.
@@ -188,6 +206,12 @@ impl Place {
         });
         self.foreign.push(self.double.add_foreign(Kind::Cluster, "us-central1", "batch-aiml", cluster));
         self.foreign.push(self.double.add_foreign(Kind::Instance, "us-central1-b", "batch-aiml-filestore", instance));
+    }
+
+    /// Whether the cluster behind the double stays as it is, whatever the double says.
+    pub fn set_idle(&self, is_idle: bool) {
+        let (behind, _) = self.behind.as_ref().expect("a cluster");
+        behind.set_idle(is_idle);
     }
 
     /// The cloud and every machine as they are now, to be come back to.
@@ -294,7 +318,7 @@ fn deletes(cloud: &Cloud) -> usize {
 impl Drop for Place {
     /// A test that fails leaves a cluster: nobody would look at this one.
     fn drop(&mut self) {
-        if let Some(behind) = &self.behind {
+        if let Some((behind, _)) = &self.behind {
             behind.clear();
         }
     }

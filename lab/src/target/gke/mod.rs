@@ -13,8 +13,9 @@ mod remove;
 pub mod settings;
 mod status;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,7 +32,7 @@ use super::{Facts, JobOrder, RunningJob, Share, Site, Target};
 use crate::console::{Console, Tone};
 use crate::failure::{Exit, Failure, Result};
 use crate::flow::error::FlowError;
-use crate::gcloud::{Gcloud, Place, Program, Thing};
+use crate::gcloud::{Gcloud, Place, Program, Thing, Token};
 use crate::kill_point::kill_point;
 use crate::ledger::{Ledger, Open};
 use crate::manifests::Values;
@@ -100,6 +101,8 @@ pub struct Plan {
     pub worker: Option<WorkerChoice>,
     /// What there is in the project.
     pub found: Vec<Thing>,
+    /// An access token, a moment old.
+    pub token: Token,
     /// Nobody is to be asked whether it may cost something.
     pub yes: bool,
 }
@@ -153,6 +156,8 @@ pub struct Gke<'a> {
     standing: Option<Standing>,
     /// The share's address in the network.
     address: Option<String>,
+    /// The worker's image, where a run was asked for.
+    worker_image: Option<String>,
     /// What the cloud says of cluster and instance.
     told: Vec<String>,
     console: &'a Console,
@@ -185,10 +190,10 @@ impl<'a> Gke<'a> {
             until: tag.until.to_string(),
             ledger: plan.ledger.path().to_owned(),
         });
-        let gcloud = gcloud_of(&plan.program, &plan.settings, &lab);
+        let gcloud = gcloud_of(plan.program.path.clone(), &plan.settings, &lab);
         let names = Names::of(lab.name())?;
-        let (standing, address, told) = Default::default();
-        Ok(Self { lab, lock, state, plan, gcloud, names, tag, bill, standing, address, told, console })
+        let (standing, address, worker_image, told) = Default::default();
+        Ok(Self { lab, lock, state, plan, gcloud, names, tag, bill, standing, address, worker_image, told, console })
     }
 
     fn save(&self) -> Result<()> {
@@ -236,9 +241,22 @@ impl<'a> Gke<'a> {
             found: &self.plan.found,
             console: self.console,
             given_up: AtomicBool::new(false),
+            has_access: AtomicBool::new(false),
         };
-        let made = maker.make()?;
+        // The worker's image is brought meanwhile.
+        let plan = &self.plan;
+        let (made, image) = thread::scope(|scope| {
+            let image = scope.spawn(|| maker.part(|| bring_worker(plan)));
+            let panicked = || Failure::fault(Exit::Lab, "failed to bring the worker's image: it panicked");
+            (maker.make(), image.join().unwrap_or_else(|_| Err(panicked())))
+        });
+        let (made, image) = maker.both(made, image)?;
+        self.worker_image = image;
         kill_point("gke-all-made");
+        if !maker.has_access.into_inner() {
+            self.gcloud.credentials(&self.names.cluster, self.plan.settings.cluster_location())?;
+        }
+        kill_point("gke-credentials-written");
         let no_address = || GkeError::NoAddress(made.filestore.name.clone());
         self.address = Some(made.filestore.address.clone().ok_or_else(no_address)?);
         self.told = [&made.cluster, &made.filestore].map(|thing| format!("{}: {}", thing.name, thing.word)).to_vec();
@@ -246,26 +264,25 @@ impl<'a> Gke<'a> {
         let place = &made.cluster.location;
         Ok(format!("{kind} cluster `{}` in {place} of project `{}`", made.cluster.name, self.plan.settings.project))
     }
+}
 
-    /// The worker's image, where the cluster can pull it; says its name.
-    fn bring_worker(&self) -> Result<String> {
-        match &self.plan.worker {
-            Some(WorkerChoice::Own(image)) => {
-                let repository = Repository::parse(&self.plan.settings.image_repository)?;
-                let name = repository.push(image, Some(&self.gcloud.token()?))?;
-                kill_point("gke-image-pushed");
-                Ok(name)
-            }
-            Some(WorkerChoice::Other(image)) => Ok(image.clone()),
-            None => Err(Failure::fault(Exit::Lab, "failed to choose the worker's image: preflight has found none")),
-        }
-    }
+/// The worker's image, where the cluster can pull it, by the name that it has there; `None` where no run was asked for.
+fn bring_worker(plan: &Plan) -> Result<Option<String>> {
+    let image = match &plan.worker {
+        Some(WorkerChoice::Own(image)) => image,
+        Some(WorkerChoice::Other(image)) => return Ok(Some(image.clone())),
+        None => return Ok(None),
+    };
+    let repository = Repository::parse(&plan.settings.image_repository)?;
+    let name = repository.push(image, Some(plan.token.reveal()))?;
+    kill_point("gke-image-pushed");
+    Ok(Some(name))
 }
 
 /// gcloud for a lab: in its project, with its kubeconfig and its mark.
-pub fn gcloud_of(program: &Program, settings: &Settings, lab: &LabDir) -> Gcloud {
+pub fn gcloud_of(program: PathBuf, settings: &Settings, lab: &LabDir) -> Gcloud {
     let Settings { project, region, zone, .. } = settings.clone();
-    Gcloud::new(program.path.clone(), Place { project, region, zone }, lab.kubeconfig(), lab.marker())
+    Gcloud::new(program, Place { project, region, zone }, lab.kubeconfig(), lab.marker())
 }
 
 /// This machine, as the ledger names it.
@@ -282,8 +299,6 @@ impl Site for Gke<'_> {
         self.save()?;
         kill_point("up-state-written");
         let told = self.provision()?;
-        self.gcloud.credentials(&self.names.cluster, self.plan.settings.cluster_location())?;
-        kill_point("gke-credentials-written");
         let standing = Standing::open(&self.lab.kubeconfig(), PACE)?;
         objects::wait_for_api(standing.cluster(), 0)?;
         let version = standing.cluster().version()?;
@@ -357,7 +372,7 @@ impl Site for Gke<'_> {
     }
 
     fn start_job(&self, order: JobOrder, record: &Record) -> Result<Box<dyn RunningJob>> {
-        let image = self.bring_worker()?;
+        let image = self.worker_image.clone().ok_or(FlowError::OutOfOrder("a worker's image"))?;
         self.standing()?.start_job(order, image, self.values(), record)
     }
 

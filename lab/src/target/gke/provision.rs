@@ -41,8 +41,10 @@ pub(super) struct Maker<'a> {
     /// What preflight has seen in the project.
     pub found: &'a [Thing],
     pub console: &'a Console,
-    /// One half has failed: the other one is not waited for.
+    /// One part has failed: the others are not waited for.
     pub given_up: AtomicBool,
+    /// The cluster's access is in the lab's kubeconfig.
+    pub has_access: AtomicBool,
 }
 
 /// What stands.
@@ -55,8 +57,8 @@ impl Maker<'_> {
     /// Makes what is missing.
     pub fn make(&self) -> Result<Made> {
         let (cluster, filestore) = thread::scope(|scope| {
-            let filestore = scope.spawn(|| self.half(|| self.ensure(Kind::Filestore)));
-            let cluster = self.half(|| {
+            let filestore = scope.spawn(|| self.part(|| self.ensure(Kind::Filestore)));
+            let cluster = self.part(|| {
                 let cluster = self.ensure(Kind::Cluster)?;
                 if self.settings.standard {
                     self.ensure(Kind::NodePool)?;
@@ -66,21 +68,27 @@ impl Maker<'_> {
             let panicked = || Failure::fault(Exit::Lab, "failed to make the Filestore instance: it panicked");
             (cluster, filestore.join().unwrap_or_else(|_| Err(panicked())))
         });
-        match (cluster, filestore) {
-            (Ok(cluster), Ok(filestore)) => Ok(Made { cluster, filestore }),
-            (Err(one), Err(other)) => {
-                // The one that only gave up is no news; of two reasons one ends the step, and the other one is told here.
-                let (reason, beside) = if one.cause == "given-up" { (other, one) } else { (one, other) };
-                if beside.cause != "given-up" && !beside.is_interruption() {
-                    self.console.failure(&beside);
-                }
-                Err(reason)
-            }
-            (Err(failure), Ok(_)) | (Ok(_), Err(failure)) => Err(failure),
-        }
+        let (cluster, filestore) = self.both(cluster, filestore)?;
+        Ok(Made { cluster, filestore })
     }
 
-    fn half(&self, work: impl FnOnce() -> Result<Thing>) -> Result<Thing> {
+    /// Both, or the reason why not. The one that only gave up is no news; of two reasons one ends the step, and the other one
+    /// is told here.
+    pub fn both<A, B>(&self, one: Result<A>, other: Result<B>) -> Result<(A, B)> {
+        let (one, other) = match (one, other) {
+            (Ok(one), Ok(other)) => return Ok((one, other)),
+            (Err(failure), Ok(_)) | (Ok(_), Err(failure)) => return Err(failure),
+            (Err(one), Err(other)) => (one, other),
+        };
+        let (reason, beside) = if one.cause == "given-up" { (other, one) } else { (one, other) };
+        if beside.cause != "given-up" && !beside.is_interruption() {
+            self.console.failure(&beside);
+        }
+        Err(reason)
+    }
+
+    /// A part of the work: if it fails, the others give up.
+    pub fn part<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let outcome = work();
         if outcome.is_err() {
             self.given_up.store(true, Ordering::SeqCst);
@@ -135,7 +143,7 @@ impl Maker<'_> {
         match thing.condition {
             Condition::Ready => Ok(thing),
             Condition::Failed => Err(self.broken(&resource, &thing)),
-            _ => self.await_ready(&resource, open.and_then(|open| open.operation)),
+            _ => self.await_ready(&resource, open.and_then(|open| open.operation), Pace::new()),
         }
     }
 
@@ -155,7 +163,9 @@ impl Maker<'_> {
         let operation = operation.or_else(|| self.find_operation(resource).ok().flatten());
         self.ledger.write(Event::Operation, resource, operation.as_ref().map(|known| known.name.as_str()), None)?;
         kill_point(point(resource.kind, "operation"));
-        self.await_ready(resource, operation.map(|known| known.name))
+        let going = operation.as_ref().is_some_and(|known| !known.done);
+        let pace = if going { Pace::later() } else { Pace::new() };
+        self.await_ready(resource, operation.map(|known| known.name), pace)
     }
 
     fn order(&self, resource: &Resource) -> Result<Option<Operation>, GcloudError> {
@@ -215,6 +225,20 @@ impl Maker<'_> {
         self.gcloud.look(resource.kind, &resource.name, &resource.location)
     }
 
+    /// Looks, and gets access to the cluster meanwhile, for it is there by now. Whether that comes off is for who needs it.
+    fn look_and_reach(&self, resource: &Resource) -> Result<Option<Thing>, GcloudError> {
+        if resource.kind != Kind::Cluster {
+            return self.look(resource);
+        }
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let access = self.gcloud.credentials(&resource.name, &resource.location);
+                self.has_access.store(access.is_ok(), Ordering::SeqCst);
+            });
+            self.look(resource)
+        })
+    }
+
     /// Looks until it is seen, for a while: what was ordered a moment ago may not be shown yet.
     fn look_patiently(&self, resource: &Resource) -> Option<Thing> {
         let mut pace = Pace::new();
@@ -239,11 +263,11 @@ impl Maker<'_> {
     }
 
     /// Waits until it serves. The operation tells why it does not; where its name was lost, the thing itself does.
-    fn await_ready(&self, resource: &Resource, operation: Option<String>) -> Result<Thing> {
+    fn await_ready(&self, resource: &Resource, operation: Option<String>, mut pace: Pace) -> Result<Thing> {
         let what = making(resource);
         let limit = if resource.kind == Kind::Filestore { FILESTORE } else { CLUSTER };
         let wait = Wait { what: &what, limit, poll: Pace::TICK, remedy: "" };
-        let (mut pace, mut progress) = (Pace::new(), Progress::new(self.console, resource));
+        let mut progress = Progress::new(self.console, resource);
         let mut ended = operation.is_none();
         let made = wait.until(|| {
             if self.given_up.load(Ordering::SeqCst) {
@@ -258,7 +282,7 @@ impl Maker<'_> {
                         Err(error) => return trouble(error).map(|said| progress.not_yet(said)),
                     }
                 }
-                match self.look(resource) {
+                match self.look_and_reach(resource) {
                     Ok(Some(thing)) if thing.condition == Condition::Ready => Ok(Look::Done(thing)),
                     Ok(Some(thing)) if thing.condition == Condition::Failed => Err(self.why_broken(resource, &thing)),
                     Ok(Some(thing)) => Ok(progress.not_yet(thing.word)),
@@ -364,7 +388,8 @@ fn point(kind: Kind, step: &str) -> &'static str {
     }
 }
 
-/// When to look again: soon at first, and ever more seldom, since each look starts a Python.
+/// When to look again: soon at first, and ever more seldom. Each look starts a Python, and looking takes a third of the time
+/// at most.
 pub(super) struct Pace {
     start: Instant,
     next: Duration,
@@ -376,14 +401,22 @@ impl Pace {
     pub const TICK: Duration = Duration::from_millis(50);
     const SHORTEST: Duration = Duration::from_millis(300);
     const LONGEST: Duration = Duration::from_secs(5);
+    /// What was seen to begin and takes minutes is looked at after this.
+    const LATER: Duration = Duration::from_secs(10);
 
     pub fn new() -> Self {
         Self { start: Instant::now(), next: Duration::ZERO, last_seen: String::new() }
     }
 
+    /// For what was seen to begin a moment ago.
+    pub fn later() -> Self {
+        Self { next: Self::LATER, last_seen: "under way".into(), ..Self::new() }
+    }
+
     /// Looks if it is time to.
     pub fn look<T>(&mut self, look: impl FnOnce() -> Result<Look<T>>) -> Result<Look<T>> {
-        if self.start.elapsed() < self.next {
+        let begun = self.start.elapsed();
+        if begun < self.next {
             return Ok(Look::NotYet(self.last_seen.clone()));
         }
         let seen = look()?;
@@ -391,7 +424,7 @@ impl Pace {
             self.last_seen.clone_from(seen);
         }
         let now = self.start.elapsed();
-        self.next = now + (now / 10).clamp(Self::SHORTEST, Self::LONGEST);
+        self.next = now + (now / 20).max((now - begun) * 2).clamp(Self::SHORTEST, Self::LONGEST);
         Ok(seen)
     }
 }

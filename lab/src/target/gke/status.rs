@@ -65,12 +65,12 @@ pub fn look(lab: &LabDir, state: &State, ledger: &Ledger) -> Seen {
         kubectl: format!("kubectl --kubeconfig {} get pods", lab.kubeconfig().display()),
         ..Seen::default()
     };
-    let program = match Program::find() {
+    let program = match Program::locate() {
         Ok(program) => program,
         Err(error) => return Seen { redis: error.to_string(), ..seen },
     };
     let Ok(names) = Names::of(lab.name()) else { return seen };
-    seen.things = things(&gcloud_of(&program, &known.settings, lab), &names, &known.settings);
+    seen.things = things(&gcloud_of(program, &known.settings, lab), &names, &known.settings);
     match Cluster::open(&lab.kubeconfig()) {
         Err(error) => seen.redis = error.to_string(),
         Ok(cluster) => {

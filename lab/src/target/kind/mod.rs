@@ -173,10 +173,10 @@ impl Site for Kind<'_> {
         images::load_redis(self, self.cluster()?)?;
         self.standing_mut()?.up_redis(&values)?;
         kill_point("kind-redis-ready");
+        let told = self.standing_mut()?.try_share()?;
         // Nobody needs the Spot nodes before this; they come up while all of the above is made.
         let nodes = objects::wait_for_nodes(self.cluster()?, node_count)?;
         kill_point("kind-nodes-ready");
-        let told = self.standing_mut()?.try_share()?;
         self.state.phase = Phase::Up;
         self.save()?;
         kill_point("up-done");

@@ -7,12 +7,14 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use lab::docker::Docker;
 use lab::export::{Export, Start, image};
-use lab::images::{BASE, NODE, Pinned};
+use lab::images::{BASE, NODE, Pinned, REDIS};
 use lab::target::kind::NfsClient;
 use serde_json::{Value, json};
 
@@ -23,31 +25,41 @@ use super::file::with_address;
 const LABEL: &str = "batch-ml-lab-double";
 /// Where the export's directory is in a node, for kernels without an NFS client.
 const NODE_DIRECTORY: &str = "/srv/nfsvol";
-/// The administrator's credentials in a node.
-const ADMIN: &str = "/etc/kubernetes/admin.conf";
+/// Time between two tries.
+const POLL: Duration = Duration::from_millis(250);
+/// Where a node reads which registries are elsewhere.
+const CERTS: &str = "/etc/containerd/certs.d";
+/// Where the API server reads whose tokens it takes.
+const TOKENS: &str = "/srv/tokens.csv";
 
 /// kind, Docker, and a directory.
 #[derive(Debug, Clone)]
 pub struct Kind {
     /// The cluster's name, and the network's.
     name: String,
+    /// What the export serves, and kind's kubeconfig.
     dir: PathBuf,
+    /// Where the credentials' plugin is, which a test puts on the PATH.
+    bin: PathBuf,
     docker: Docker,
     /// The network's address on this machine: where nodes find the double.
     gateway: IpAddr,
     /// The double's port.
     port: Arc<OnceLock<u16>>,
+    /// Nothing is made or removed here for the time being: the double only says so.
+    is_idle: Arc<AtomicBool>,
 }
 
 impl Kind {
-    /// Makes the network. `dir` gets the export's data and the plugin.
-    pub fn new(name: &str, dir: &Path) -> Self {
+    /// Makes the network. `dir` gets the export's data, and `bin` the plugin.
+    pub fn new(name: &str, dir: &Path, bin: &Path) -> Self {
         docker(&["network", "create", "--label", &format!("{LABEL}={name}"), name]).expect("a network");
         let gateway = docker(&["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", name]);
         let gateway = gateway.expect("the network").parse().expect("an address");
         fs_err::create_dir_all(dir.join("export")).expect("a writable directory");
         let docker = Docker::find(None).expect("Docker is there");
-        Self { name: name.into(), dir: dir.into(), docker, gateway, port: Arc::default() }
+        let (name, dir, bin, port, is_idle) = (name.into(), dir.into(), bin.into(), Arc::default(), Arc::default());
+        Self { name, dir, bin, docker, gateway, port, is_idle }
     }
 
     /// Where nodes find the double.
@@ -60,9 +72,9 @@ impl Kind {
         self.port.set(port).expect("it is set once");
     }
 
-    /// The directory that a test puts on the PATH: it has the credentials' plugin.
-    pub fn bin(&self) -> PathBuf {
-        self.dir.join("bin")
+    /// Whether what the double says is done here, too.
+    pub fn set_idle(&self, is_idle: bool) {
+        self.is_idle.store(is_idle, Ordering::SeqCst);
     }
 
     /// What a test says of the mounts in its nodes.
@@ -88,6 +100,9 @@ impl Kind {
     }
 
     fn work(&self, verb: Verb, resource: &Resource) -> Outcome {
+        if self.is_idle.load(Ordering::SeqCst) {
+            return Ok(json!({}));
+        }
         match (resource.kind, verb) {
             (What::Cluster, Verb::Create) => self.create_cluster(),
             (What::Cluster, Verb::Delete) => self.delete_cluster().map(|()| json!({})),
@@ -118,11 +133,14 @@ impl Kind {
         let arguments = ["create", "cluster", "--name", &self.name, "--config", "-"];
         let mut kind = self.kind(&arguments);
         kind.arg("--image").arg(pinned(&NODE));
-        run_with(kind, &self.config())?;
-        for node in self.nodes()? {
-            self.prepare(&node)?;
-        }
-        self.write_plugin()?;
+        self.prepare().map_err(|error| error.to_string())?;
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| self.unpack(&is_over));
+            let made = run_with(kind, &self.config());
+            is_over.store(true, Ordering::SeqCst);
+            made
+        })?;
         let text = fs_err::read_to_string(kubeconfig).map_err(|error| error.to_string())?;
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
@@ -134,65 +152,77 @@ impl Kind {
     }
 
     /// Two nodes, one of them Spot. Autopilot adds a toleration to Spot pods at admission; here there is no taint to
-    /// tolerate.
+    /// tolerate. Nodes pull from the double, and its API server takes the token that the plugin gives.
     fn config(&self) -> String {
-        let mount = json!([{ "hostPath": self.dir.join("export"), "containerPath": NODE_DIRECTORY }]);
-        let registry =
-            "[plugins.\"io.containerd.grpc.v1.cri\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n";
+        let mount = |what: &str, place: &str| json!({ "hostPath": self.dir.join(what), "containerPath": place });
+        let mut mounts = vec![mount("export", NODE_DIRECTORY), mount("certs.d", CERTS)];
+        if !NfsClient::look().is_there() {
+            mounts.push(mount("mount.nfs", "/usr/sbin/mount.nfs"));
+        }
+        let mut on_control_plane = mounts.clone();
+        on_control_plane.push(mount("tokens.csv", TOKENS));
+        let registry = format!("[plugins.\"io.containerd.grpc.v1.cri\".registry]\n  config_path = \"{CERTS}\"\n");
+        let tokens = json!({
+            "kind": "ClusterConfiguration",
+            "apiServer": {
+                "extraArgs": { "token-auth-file": TOKENS },
+                "extraVolumes": [{ "name": "tokens", "hostPath": TOKENS, "mountPath": TOKENS, "readOnly": true, "pathType": "File" }],
+            },
+        });
         json!({
             "kind": "Cluster",
             "apiVersion": "kind.x-k8s.io/v1alpha4",
             "containerdConfigPatches": [registry],
             "nodes": [
-                { "role": "control-plane", "extraMounts": mount, "kubeadmConfigPatches": [
-                    "kind: InitConfiguration\nnodeRegistration:\n  taints: []\n"] },
-                { "role": "worker", "extraMounts": mount, "labels": { "cloud.google.com/gke-spot": "true" } },
+                { "role": "control-plane", "extraMounts": on_control_plane, "kubeadmConfigPatches": [
+                    "kind: InitConfiguration\nnodeRegistration:\n  taints: []\n", tokens.to_string()] },
+                { "role": "worker", "extraMounts": mounts, "labels": { "cloud.google.com/gke-spot": "true" } },
             ],
         })
         .to_string()
     }
 
-    /// A node pulls from the double, and mounts what Filestore's stand-in serves.
-    fn prepare(&self, node: &str) -> Result<(), String> {
+    /// Everything that the nodes find mounted: where they pull from, what mounts the share that Filestore's stand-in serves
+    /// where the kernel cannot, and whose token is an administrator's, as Google's is of whoever owns the project.
+    fn prepare(&self) -> std::io::Result<()> {
         let port = self.port.get().expect("the double serves");
         let hosts = format!(
             "server = \"http://{0}:{port}\"\n[host.\"http://{0}:{port}\"]\n  capabilities = [\"pull\", \"resolve\"]\n",
             self.gateway
         );
-        let folder = format!("/etc/containerd/certs.d/127.0.0.1:{port}");
-        docker(&["exec", node, "mkdir", "-p", &folder])?;
-        write_in(node, &format!("{folder}/hosts.toml"), &hosts)?;
-        if !NfsClient::look().is_there() {
-            write_in(node, "/usr/sbin/mount.nfs", MOUNT)?;
-            docker(&["exec", node, "chmod", "755", "/usr/sbin/mount.nfs"])?;
-        }
-        Ok(())
-    }
-
-    /// The plugin gives a token of an administrator, as Google's gives one of whoever owns the project.
-    fn write_plugin(&self) -> Result<(), String> {
-        let node = format!("{}-control-plane", self.name);
-        let kubectl = |arguments: &[&str]| {
-            let begin = ["exec", &node, "kubectl", "--kubeconfig", ADMIN];
-            docker(&[&begin[..], arguments].concat())
-        };
-        kubectl(&["create", "serviceaccount", "owner", "--namespace", "kube-system"])?;
-        let role = ["create", "clusterrolebinding", "owner", "--clusterrole=cluster-admin"];
-        kubectl(&[&role[..], &["--serviceaccount=kube-system:owner"]].concat())?;
-        let token = kubectl(&["create", "token", "owner", "--namespace", "kube-system", "--duration", "4h"])?;
+        let folder = self.dir.join(format!("certs.d/127.0.0.1:{port}"));
+        fs_err::create_dir_all(&folder)?;
+        fs_err::write(folder.join("hosts.toml"), hosts)?;
+        write_script(&self.dir.join("mount.nfs"), MOUNT)?;
+        let token = uuid::Uuid::new_v4().simple().to_string();
+        fs_err::write(self.dir.join("tokens.csv"), format!("{token},owner,owner,\"system:masters\"\n"))?;
         let credential = json!({
             "apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": { "token": token },
         });
-        write_plugin(&self.bin(), &credential)
+        write_plugin(&self.bin, &credential)
+    }
+
+    /// Redis's image, where a node has it, is unpacked while kind is still at work: nodes of Autopilot stream images, and no
+    /// pod waits there for that.
+    fn unpack(&self, is_over: &AtomicBool) {
+        let node = format!("{}-worker", self.name);
+        let image = format!("name=={}", pinned(&REDIS));
+        while !is_over.load(Ordering::SeqCst) {
+            let containerd = |arguments: &[&str]| {
+                docker(&[&["exec", node.as_str(), "ctr", "--namespace", "k8s.io"], arguments].concat())
+            };
+            // Until the node has booted, nothing answers.
+            if let Ok(list) = containerd(&["images", "list", &image]) {
+                let digest = list.split_whitespace().find(|word| word.starts_with("sha256:"));
+                let _ = digest.map(|digest| containerd(&["snapshots", "unpack", digest]));
+                return;
+            }
+            thread::sleep(POLL);
+        }
     }
 
     fn delete_cluster(&self) -> Result<(), String> {
         run_with(self.kind(&["delete", "cluster", "--name", &self.name]), "").map(drop)
-    }
-
-    fn nodes(&self) -> Result<Vec<String>, String> {
-        let nodes = run_with(self.kind(&["get", "nodes", "--name", &self.name]), "")?;
-        Ok(nodes.lines().map(str::to_owned).collect())
     }
 
     fn kind(&self, arguments: &[&str]) -> Command {
@@ -211,18 +241,18 @@ impl Behind for Kind {
 }
 
 /// The plugin that gke's kubeconfig names: it prints this credential.
-pub fn write_plugin(bin: &Path, credential: &Value) -> Result<(), String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let program = bin.join("gke-gcloud-auth-plugin");
+pub fn write_plugin(bin: &Path, credential: &Value) -> std::io::Result<()> {
     let script = format!(
         "#!/bin/sh\n[ \"$1\" = --version ] && exec echo 'Kubernetes v1.34.4-the-double'\ncat <<'END'\n{credential}\nEND\n"
     );
-    let write = || {
-        fs_err::create_dir_all(bin)?;
-        fs_err::write(&program, script)?;
-        fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755))
-    };
-    write().map_err(|error| error.to_string())
+    fs_err::create_dir_all(bin)?;
+    write_script(&bin.join("gke-gcloud-auth-plugin"), &script)
+}
+
+fn write_script(path: &Path, script: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs_err::write(path, script)?;
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755))
 }
 
 /// `mount.nfs SERVER:/NFSVol DIRECTORY …`: whoever names another share, or a server that does not answer, gets what
@@ -233,12 +263,6 @@ server=${1%%:*}
 timeout 5 bash -c "exec 3<>/dev/tcp/$server/2049" 2>/dev/null || { echo "mount.nfs: Connection timed out for $1" >&2; exit 32; }
 exec mount --bind /srv/nfsvol "$2"
 "#;
-
-fn write_in(node: &str, path: &str, text: &str) -> Result<(), String> {
-    let mut docker = Command::new("docker");
-    docker.args(["exec", "--interactive", node, "sh", "-c", &format!("cat > '{path}'")]);
-    run_with(docker, text).map(drop)
-}
 
 fn pinned(image: &Pinned) -> String {
     std::env::var(image.variable).unwrap_or_else(|_| image.reference.into())
