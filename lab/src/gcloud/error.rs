@@ -67,6 +67,14 @@ pub enum GcloudError {
         /// What was wrong.
         why: String,
     },
+    /// Some of Google's zones did not answer, so that what is there may not be in the list.
+    #[error("failed to {what}: the list is incomplete: {said}")]
+    Incomplete {
+        /// Completes "failed to ".
+        what: String,
+        /// gcloud's warning.
+        said: String,
+    },
     /// Somebody asked the lab to stop meanwhile.
     #[error(transparent)]
     Interrupted(Interrupted),
@@ -85,12 +93,21 @@ pub(super) fn essence(stderr: &str, status: ExitStatus) -> String {
     text.chars().take(SAID_CHARS).collect()
 }
 
+/// gcloud's warning that a list lacks what some zones or locations would have told; nothing of a lab may be taken for gone
+/// then.
+pub(super) fn incomplete(stderr: &str) -> Option<&str> {
+    let signs = ["did not respond", "may be unreachable", "may be incomplete"];
+    stderr.lines().map(str::trim).find(|line| signs.iter().any(|sign| line.contains(sign)))
+}
+
 impl GcloudError {
     /// What it means for what was asked.
     pub fn class(&self) -> Class {
         match self {
             Self::Refused { named, .. } => named.class,
-            Self::Late { .. } | Self::Unreadable { .. } | Self::Interrupted(_) => Class::Unclear,
+            Self::Late { .. } | Self::Unreadable { .. } | Self::Incomplete { .. } | Self::Interrupted(_) => {
+                Class::Unclear
+            }
             Self::NotInstalled | Self::TooOld { .. } | Self::NoPlugin => Class::Refused,
         }
     }
@@ -108,7 +125,7 @@ impl Explain for GcloudError {
     fn exit(&self) -> Exit {
         match self {
             Self::NotInstalled | Self::TooOld { .. } | Self::NoPlugin => Exit::Preflight,
-            Self::Refused { .. } | Self::Late { .. } | Self::Unreadable { .. } => Exit::Lab,
+            Self::Refused { .. } | Self::Late { .. } | Self::Unreadable { .. } | Self::Incomplete { .. } => Exit::Lab,
             Self::Interrupted(by) => by.exit(),
         }
     }
@@ -121,6 +138,7 @@ impl Explain for GcloudError {
             Self::Refused { named, .. } => named.cause,
             Self::Late { .. } => "gcloud-timeout",
             Self::Unreadable { .. } => "gcloud-failed",
+            Self::Incomplete { .. } => "list-incomplete",
             Self::Interrupted(by) => by.cause_name(),
         }
     }
@@ -139,6 +157,9 @@ impl Explain for GcloudError {
                 "see whether gcloud answers: gcloud info; on a slow machine set LAB_TIME_SCALE=4".into()
             }
             Self::Unreadable { .. } => "see whether gcloud runs: gcloud info".into(),
+            Self::Incomplete { .. } => {
+                "try again when all of Google's zones answer: https://status.cloud.google.com".into()
+            }
             Self::Interrupted(by) => by.remedy(),
         }
     }

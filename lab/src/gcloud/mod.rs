@@ -235,10 +235,14 @@ impl Gcloud {
     /// Everything of a kind in the project, wherever it is.
     ///
     /// # Errors
-    /// When Google does not say.
+    /// When Google does not say, or not all of it.
     pub fn list(&self, kind: Kind) -> Result<Vec<Thing>> {
-        let answers: Vec<answers::Raw> =
-            self.ask(&arguments::list(kind), &format!("list every {} of the project", kind.word()))?;
+        let what = format!("list every {} of the project", kind.word());
+        let ended = self.order(&arguments::list(kind).map(str::to_owned), &what)?;
+        if let Some(said) = error::incomplete(&String::from_utf8_lossy(&ended.stderr)) {
+            return Err(GcloudError::Incomplete { what, said: said.into() });
+        }
+        let answers: Vec<answers::Raw> = parse(&ended, &what)?;
         Ok(answers.into_iter().map(|raw| raw.thing(kind)).collect())
     }
 
@@ -350,7 +354,7 @@ impl Gcloud {
         parse(&run(&self.call(&arguments), what, &self.place)?, what)
     }
 
-    /// Orders something.
+    /// Has gcloud do something in the project, and tell it as JSON.
     fn order(&self, arguments: &[String], what: &str) -> Result<Ended> {
         let project = format!("--project={}", self.place.project);
         let mut arguments = words(arguments);

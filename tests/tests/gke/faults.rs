@@ -70,6 +70,7 @@ macro_rules! rows {
 }
 
 rows! {
+    a_zone_does_not_answer: "list-incomplete", Preflight, |cloud| cloud.silent = Some("us-east1-b");
     billing_is_off: "billing-off", Preflight, |cloud| project(cloud).bills = false;
     the_project_is_not_there: "project-missing", Preflight, |cloud| cloud.projects.clear();
     filestores_api_is_off: "api-off", Preflight, |cloud| {
@@ -246,6 +247,25 @@ fn there_is_no_image_repository() {
         arguments: &["--image-repository", "us-central1-docker.pkg.dev/my-project/batch-aiml"],
         before: |cloud| cloud.resources.retain(|_, known| known.kind != Kind::Repository),
     });
+}
+
+/// What `down` has deleted is not taken for gone from a list in which a zone is missing: it is asked again, and it says so if
+/// that does not help.
+#[test]
+fn an_audit_waits_for_every_zone() {
+    let place = or_skip!(Place::new());
+    place.provision(&[]);
+    place.double.cloud().silent = Some("us-east1-b");
+    let mut down = place.start(place.command("down", &[]));
+    let has_listed = || {
+        let cloud = place.double.cloud();
+        let lists = |call: &&cloud::Call| call.method.ends_with(".instances.list");
+        cloud.living().all(|known| known.kind == Kind::Repository) && cloud.calls.iter().filter(lists).count() >= 3
+    };
+    assert!(down.wait_until(has_listed), "{}", down.wait().err);
+    place.double.cloud().silent = None;
+    down.wait().assert_code(0);
+    place.assert_nothing_lives("after down");
 }
 
 /// There are as many as the project promises, and each has a name of its own.

@@ -105,6 +105,8 @@ pub struct Cloud {
     pub calls: Vec<Call>,
     /// What nobody has foreseen: a path that the reference does not have, an answer of ours that it would not give.
     pub surprises: Vec<String>,
+    /// A zone that does not answer when everything is listed.
+    pub silent: Option<&'static str>,
     /// How long an operation takes, if the script says nothing else.
     pub latency: Duration,
     counter: u64,

@@ -22,7 +22,10 @@ pub fn answer(cloud: &mut Cloud, ask: &Ask<'_>) -> Result<Value, Refusal> {
     let method = ask.method.trim_start_matches("container.projects.locations.");
     match (method, rest) {
         ("clusters.create", []) => create(cloud, ask, &project, location),
-        ("clusters.list", []) => Ok(json!({ "clusters": list(cloud, &project, location) })),
+        ("clusters.list", []) => {
+            let missing: Vec<_> = cloud.silent.iter().collect();
+            Ok(json!({ "clusters": list(cloud, &project, location), "missingZones": missing }))
+        }
         ("clusters.get", [id]) => Ok(shown(cloud, found(cloud, &name(id))?)),
         ("clusters.delete", [id]) => delete(cloud, ask, &name(id)),
         ("clusters.nodePools.create", [id]) => create_pool(cloud, ask, &name(id)),

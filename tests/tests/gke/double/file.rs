@@ -31,7 +31,10 @@ pub fn answer(cloud: &mut Cloud, ask: &Ask<'_>) -> Result<Value, Refusal> {
         ("locations.instances.list", []) => {
             let here = |known: &&Resource| known.project == project && (location == "-" || known.location == *location);
             let instances = cloud.living().filter(|known| known.kind == Kind::Instance).filter(here);
-            Ok(json!({ "instances": instances.map(|instance| &instance.body).collect::<Vec<_>>() }))
+            let unreachable: Vec<_> =
+                cloud.silent.iter().map(|zone| format!("projects/{project}/locations/{zone}")).collect();
+            let instances: Vec<_> = instances.map(|instance| &instance.body).collect();
+            Ok(json!({ "instances": instances, "unreachable": unreachable }))
         }
         ("locations.instances.get", [id]) => Ok(found(cloud, &name(id))?.body.clone()),
         ("locations.instances.delete", [id]) => delete(cloud, ask, &name(id)),
