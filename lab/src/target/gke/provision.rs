@@ -402,7 +402,7 @@ impl Pace {
     const SHORTEST: Duration = Duration::from_millis(300);
     const LONGEST: Duration = Duration::from_secs(5);
     /// What was seen to begin and takes minutes is looked at after this.
-    const LATER: Duration = Duration::from_secs(10);
+    const LATER: Duration = Duration::from_secs(5);
 
     pub fn new() -> Self {
         Self { start: Instant::now(), next: Duration::ZERO, last_seen: String::new() }
