@@ -17,7 +17,10 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 /// How long the node of the control plane may take until containerd answers in it.
 const PREPARED: Duration = Duration::from_secs(60);
 /// Time between two tries.
-const POLL: Duration = Duration::from_millis(250);
+const POLL: Duration = Duration::from_millis(500);
+/// Succeeds once the controller manager has been up for three seconds: until then the control plane takes all of a small
+/// machine, and then it waits for itself.
+const HAS_TIME: &str = "test \"$(ps -o etimes= -C kube-controller-manager)\" -ge 3";
 
 /// Redis's image on its node, unpacked, while kind still works on the cluster: otherwise the pod waits for that in the
 /// end. This is a head start and nothing more. What fails here is tried, and told, when Redis is stood up; `over` ends it.
@@ -34,9 +37,9 @@ pub(super) fn prepare_redis(lab: &Kind<'_>, over: &AtomicBool) -> bool {
             return Ok(Look::Done(false));
         }
         // Until the node has booted, nothing answers.
-        let Some(list) = containerd(&["images", "list", &format!("name=={image}")]) else {
-            return Ok(Look::NotYet("the node does not answer".into()));
-        };
+        let has_time = lab.docker.exec(&node, &["sh", "-c", HAS_TIME], b"").is_ok_and(|ended| ended.code == 0);
+        let list = has_time.then(|| containerd(&["images", "list", &format!("name=={image}")])).flatten();
+        let Some(list) = list else { return Ok(Look::NotYet("the node does not answer, or is busy".into())) };
         Ok(Look::Done(match digest(&String::from_utf8_lossy(&list.stdout)) {
             Some(digest) => containerd(&["snapshots", "unpack", &digest]).is_some(),
             None => {
