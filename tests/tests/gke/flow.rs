@@ -26,8 +26,8 @@ fn the_flow_is_green_and_leaves_nothing() {
     place.assert_nothing_lives("after e2e");
 }
 
-/// What gcloud, a Python for each of its calls, adds to the flow on kind; measured in turns, where the longest is meant to
-/// take 1.3 times as long. One turn alone may meet a busy machine, so that it is red where it is far from that.
+/// What gcloud, a Python for each of its calls, adds to the flow on kind; measured in turns. It is meant to take 1.3 times as
+/// long (tests/BENCH.md has what was seen), and is red where a busy machine alone does not explain it.
 #[test]
 fn the_flow_takes_little_longer_than_on_kind() {
     let place = or_skip!(Place::with_cluster());

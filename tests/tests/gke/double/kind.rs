@@ -10,11 +10,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
 
 use lab::docker::Docker;
 use lab::export::{Export, Start, image};
-use lab::images::{BASE, NODE, Pinned, REDIS};
+use lab::images::{BASE, NODE, Pinned};
 use lab::target::kind::NfsClient;
 use serde_json::{Value, json};
 
@@ -25,8 +24,6 @@ use super::file::with_address;
 const LABEL: &str = "batch-ml-lab-double";
 /// Where the export's directory is in a node, for kernels without an NFS client.
 const NODE_DIRECTORY: &str = "/srv/nfsvol";
-/// Time between two tries.
-const POLL: Duration = Duration::from_millis(250);
 /// Where a node reads which registries are elsewhere.
 const CERTS: &str = "/etc/containerd/certs.d";
 /// Where the API server reads whose tokens it takes.
@@ -134,13 +131,7 @@ impl Kind {
         let mut kind = self.kind(&arguments);
         kind.arg("--image").arg(pinned(&NODE));
         self.prepare().map_err(|error| error.to_string())?;
-        let is_over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| self.unpack(&is_over));
-            let made = run_with(kind, &self.config());
-            is_over.store(true, Ordering::SeqCst);
-            made
-        })?;
+        run_with(kind, &self.config())?;
         let text = fs_err::read_to_string(kubeconfig).map_err(|error| error.to_string())?;
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
@@ -200,25 +191,6 @@ impl Kind {
             "apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": { "token": token },
         });
         write_plugin(&self.bin, &credential)
-    }
-
-    /// Redis's image, where a node has it, is unpacked while kind is still at work: nodes of Autopilot stream images, and no
-    /// pod waits there for that.
-    fn unpack(&self, is_over: &AtomicBool) {
-        let node = format!("{}-worker", self.name);
-        let image = format!("name=={}", pinned(&REDIS));
-        while !is_over.load(Ordering::SeqCst) {
-            let containerd = |arguments: &[&str]| {
-                docker(&[&["exec", node.as_str(), "ctr", "--namespace", "k8s.io"], arguments].concat())
-            };
-            // Until the node has booted, nothing answers.
-            if let Ok(list) = containerd(&["images", "list", &image]) {
-                let digest = list.split_whitespace().find(|word| word.starts_with("sha256:"));
-                let _ = digest.map(|digest| containerd(&["snapshots", "unpack", digest]));
-                return;
-            }
-            thread::sleep(POLL);
-        }
     }
 
     fn delete_cluster(&self) -> Result<(), String> {
