@@ -22,21 +22,27 @@ impl Programs {
 
 /// Builds lab, judge and worker.
 pub fn programs(quiet: bool) -> Result<Programs, String> {
-    release(&["lab", "judge"], quiet)?;
-    Ok(Programs { lab: released("lab"), judge: released("judge"), worker: worker(quiet)? })
+    build("tool", &["lab", "judge"], quiet)?;
+    Ok(Programs { lab: built("tool", "lab"), judge: built("tool", "judge"), worker: worker(quiet)? })
 }
 
-/// Builds the release form of a program and says where it is.
-pub fn program(name: &str, quiet: bool) -> Result<PathBuf, String> {
-    release(&[name], quiet)?;
-    Ok(released(name))
+/// Builds the program that inspects and makes datasets, and says where it is.
+pub fn data(quiet: bool) -> Result<PathBuf, String> {
+    build("tool", &["data"], quiet)?;
+    Ok(built("tool", "data"))
+}
+
+/// Builds the benchmark, in the form that the worker has, and says where it is.
+pub fn bench() -> Result<PathBuf, String> {
+    build("release", &["bench"], false)?;
+    Ok(built("release", "bench"))
 }
 
 /// Builds programs as parts of the whole workspace: package by package, each with its own choice of features, what they
 /// have in common would be compiled once for each of them.
-fn release(names: &[&str], quiet: bool) -> Result<(), String> {
+fn build(profile: &str, names: &[&str], quiet: bool) -> Result<(), String> {
     let mut cargo = cargo();
-    cargo.args(["build", "--release", "--workspace", "--features", "transactions/cli"]);
+    cargo.args(["build", "--profile", profile, "--workspace", "--features", "transactions/cli"]);
     cargo.args(names.iter().flat_map(|name| ["--bin", name]));
     finish(cargo, quiet)
 }
@@ -49,8 +55,8 @@ pub fn debug_lab() -> Result<PathBuf, String> {
     Ok(target_directory().join("debug").join("lab"))
 }
 
-fn released(name: &str) -> PathBuf {
-    target_directory().join("release").join(name)
+fn built(profile: &str, name: &str) -> PathBuf {
+    target_directory().join(profile).join(name)
 }
 
 /// Builds the worker as a static program: it runs in an image that holds nothing else.

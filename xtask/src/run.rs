@@ -23,7 +23,7 @@ pub fn lab_command(arguments: &[String]) -> Result<ExitCode, String> {
 
 /// `data …`.
 pub fn data(arguments: &[String]) -> Result<ExitCode, String> {
-    let data = build::program("data", wants_quiet(arguments))?;
+    let data = build::data(wants_quiet(arguments))?;
     let mut command = Command::new(data);
     command.args(arguments);
     replace_by(command)
@@ -32,8 +32,8 @@ pub fn data(arguments: &[String]) -> Result<ExitCode, String> {
 /// `bench …`.
 pub fn bench(arguments: &[String]) -> Result<ExitCode, String> {
     let programs = build::programs(false)?;
-    let bench = build::program("bench", false)?;
-    let data = build::program("data", false)?;
+    let bench = build::bench()?;
+    let data = build::data(false)?;
     let mut command = Command::new(bench);
     command.args(arguments).envs(programs.environment()).env("LAB_DATA", data).envs(peers::pythons());
     if let Some(server) = test::redis_server(&programs.lab) {
