@@ -1,6 +1,6 @@
 //! The whole flow through real gcloud, a real cluster and a real share.
 
-use crate::double::cloud::Verb;
+use crate::double::cloud::{Kind, Verb};
 use crate::kill::{WITH_A_CLUSTER, every_way_out};
 use crate::place::{Place, STANDING, kill_points};
 use crate::program::or_skip;
@@ -24,6 +24,24 @@ fn the_flow_is_green_and_leaves_nothing() {
     assert!(pushed.len() == 1 && pulled.contains(&pushed[0]), "pushed {pushed:?}, pulled {pulled:?}");
     drop(registry);
     place.assert_nothing_lives("after e2e");
+}
+
+/// The tutorial's other way: a Standard cluster whose Spot nodes are a pool with a taint, which the Job has to tolerate.
+#[test]
+fn the_flow_is_green_on_a_standard_cluster() {
+    let place = or_skip!(Place::with_cluster());
+    let said = place.run("e2e", &["--standard"]);
+    said.assert_code(0);
+    eprintln!("{}{}", said.out, said.err);
+    let (record, verdict) = place.newest_record();
+    assert!(verdict.green, "{}", tests::console::render(&verdict, record.dir(), false));
+    // In the ledger the pool stands beside the cluster, and both are closed.
+    let made = place.double.cloud();
+    let pools = made.operations.values().filter(|known| known.kind == Kind::NodePool && known.verb == Verb::Create);
+    assert_eq!(pools.count(), 1);
+    drop(made);
+    assert!(place.open_ids().is_empty());
+    place.assert_nothing_lives("after e2e --standard");
 }
 
 /// What gcloud, a Python for each of its calls, adds to the flow on kind; measured in turns. It is meant to take 1.3 times as

@@ -23,6 +23,14 @@ use crate::wait::{Look, Wait};
 const CLUSTER: Duration = Duration::from_secs(25 * 60);
 /// How long a Filestore instance may take: five minutes are usual.
 const FILESTORE: Duration = Duration::from_secs(20 * 60);
+/// When to look for the first time at what was seen to begin: an instance takes a minute at least, and a cluster some.
+fn later(kind: Kind) -> Duration {
+    match kind {
+        Kind::Filestore => Duration::from_secs(5),
+        Kind::Cluster | Kind::NodePool => Duration::from_secs(10),
+    }
+}
+
 /// How long what was ordered may take to be seen, where the answer was lost.
 pub(super) const LOST: Duration = Duration::from_secs(15);
 /// A long wait speaks up from time to time, where no bar shows that it goes on.
@@ -164,7 +172,7 @@ impl Maker<'_> {
         self.ledger.write(Event::Operation, resource, operation.as_ref().map(|known| known.name.as_str()), None)?;
         kill_point(point(resource.kind, "operation"));
         let going = operation.as_ref().is_some_and(|known| !known.done);
-        let pace = if going { Pace::later() } else { Pace::new() };
+        let pace = if going { Pace::after(later(resource.kind), "under way") } else { Pace::new() };
         self.await_ready(resource, operation.map(|known| known.name), pace)
     }
 
@@ -399,18 +407,17 @@ pub(super) struct Pace {
 impl Pace {
     /// How often a wait asks whether it is time.
     pub const TICK: Duration = Duration::from_millis(50);
-    const SHORTEST: Duration = Duration::from_millis(300);
+    /// What was asked for a moment ago is looked at after this at the soonest.
+    pub const SHORTEST: Duration = Duration::from_millis(300);
     const LONGEST: Duration = Duration::from_secs(5);
-    /// What was seen to begin and takes minutes is looked at after this.
-    const LATER: Duration = Duration::from_secs(5);
 
     pub fn new() -> Self {
         Self { start: Instant::now(), next: Duration::ZERO, last_seen: String::new() }
     }
 
-    /// For what was seen to begin a moment ago.
-    pub fn later() -> Self {
-        Self { next: Self::LATER, last_seen: "under way".into(), ..Self::new() }
+    /// Looks only after a while at what was last seen as it is said here.
+    pub fn after(next: Duration, last_seen: impl Into<String>) -> Self {
+        Self { next, last_seen: last_seen.into(), ..Self::new() }
     }
 
     /// Looks if it is time to.

@@ -77,34 +77,26 @@ impl Remover<'_> {
             self.ledger.write(Event::Gone, resource, None, Some("something else has its name"))?;
             return Ok(format!("{} `{}` is not ours, left alone", resource.kind.word(), resource.name));
         }
-        self.delete(&gcloud, resource, thing)?;
+        self.delete(&gcloud, resource, &thing)?;
         self.ledger.write(Event::Gone, resource, None, Some("deleted"))?;
         kill_point(if resource.kind == Kind::Filestore { "gke-filestore-gone" } else { "gke-cluster-gone" });
         Ok(format!("{} `{}` deleted", resource.kind.word(), resource.name))
     }
 
     /// Asks for it to be deleted as soon as Google takes that, and again if it fails, until it is gone.
-    fn delete(&self, gcloud: &Gcloud, resource: &Resource, seen: Thing) -> Result<()> {
+    fn delete(&self, gcloud: &Gcloud, resource: &Resource, seen: &Thing) -> Result<()> {
         let what = format!("delete {resource}");
         let wait = Wait { what: &what, limit: GOING, poll: Pace::TICK, remedy: "" };
-        let (mut pace, mut progress) = (Pace::new(), Progress::new(self.console, resource));
-        // It was looked at a moment ago.
-        let mut seen = Some(seen);
+        let mut progress = Progress::new(self.console, resource);
         let mut order = Order { gcloud, resource, console: self.console, attempts: 0, operation: None };
+        let word = order.step(seen)?;
+        let mut pace = Pace::after(Pace::SHORTEST, &word);
+        let _ = progress.not_yet::<()>(word);
         let gone = wait.until(|| {
-            pace.look(|| {
-                let look = || gcloud.look(resource.kind, &resource.name, &resource.location);
-                let thing = match seen.take().map_or_else(look, |thing| Ok(Some(thing))) {
-                    Ok(Some(thing)) => thing,
-                    Ok(None) => return Ok(Look::Done(())),
-                    Err(error) => return trouble(error).map(|said| progress.not_yet(said)),
-                };
-                Ok(match thing.condition {
-                    // Google deletes nothing that is still being made.
-                    Condition::Coming => progress.not_yet(format!("{}, to be deleted then", thing.word)),
-                    Condition::Going => progress.not_yet(thing.word),
-                    Condition::Ready | Condition::Failed => progress.not_yet(order.give(&thing)?),
-                })
+            pace.look(|| match gcloud.look(resource.kind, &resource.name, &resource.location) {
+                Ok(Some(thing)) => order.step(&thing).map(|word| progress.not_yet(word)),
+                Ok(None) => Ok(Look::Done(())),
+                Err(error) => trouble(error).map(|said| progress.not_yet(said)),
             })
         });
         gone.map_err(late)
@@ -142,6 +134,16 @@ struct Order<'a> {
 }
 
 impl Order<'_> {
+    /// What is to be done about a thing as it was seen just now; says how it stands.
+    fn step(&mut self, thing: &Thing) -> Result<String> {
+        match thing.condition {
+            // Google deletes nothing that is still being made.
+            Condition::Coming => Ok(format!("{}, to be deleted then", thing.word)),
+            Condition::Going => Ok(thing.word.clone()),
+            Condition::Ready | Condition::Failed => self.give(thing),
+        }
+    }
+
     /// The thing is there and nobody deletes it: orders that, unless an order is still under way. Says how it stands.
     fn give(&mut self, thing: &Thing) -> Result<String> {
         let mut why = format!("it is {} again", thing.word);

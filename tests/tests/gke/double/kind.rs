@@ -26,6 +26,8 @@ const LABEL: &str = "batch-ml-lab-double";
 const NODE_DIRECTORY: &str = "/srv/nfsvol";
 /// Where a node reads which registries are elsewhere.
 const CERTS: &str = "/etc/containerd/certs.d";
+/// The label of Spot nodes.
+const SPOT: &str = "cloud.google.com/gke-spot";
 /// Where the API server reads whose tokens it takes.
 const TOKENS: &str = "/srv/tokens.csv";
 
@@ -101,11 +103,13 @@ impl Kind {
             return Ok(json!({}));
         }
         match (resource.kind, verb) {
-            (What::Cluster, Verb::Create) => self.create_cluster(),
+            (What::Cluster, Verb::Create) => self.create_cluster(resource),
             (What::Cluster, Verb::Delete) => self.delete_cluster().map(|()| json!({})),
             (What::Instance, Verb::Create) => self.create_instance(resource),
             (What::Instance, Verb::Delete) => self.delete_instance().map(|()| json!({})),
-            (What::NodePool | What::Repository, _) => Ok(json!({})),
+            (What::NodePool, Verb::Create) => self.create_pool(resource).map(|()| json!({})),
+            // A pool goes with its cluster.
+            (What::NodePool, Verb::Delete) | (What::Repository, _) => Ok(json!({})),
         }
     }
 
@@ -125,13 +129,13 @@ impl Kind {
         self.export().stop().map(drop).map_err(|error| error.to_string())
     }
 
-    fn create_cluster(&self) -> Outcome {
+    fn create_cluster(&self, resource: &Resource) -> Outcome {
         let kubeconfig = self.dir.join("kind-kubeconfig");
         let arguments = ["create", "cluster", "--name", &self.name, "--config", "-"];
         let mut kind = self.kind(&arguments);
         kind.arg("--image").arg(pinned(&NODE));
         self.prepare().map_err(|error| error.to_string())?;
-        run_with(kind, &self.config())?;
+        run_with(kind, &self.config(resource.body["autopilot"]["enabled"] == true))?;
         let text = fs_err::read_to_string(kubeconfig).map_err(|error| error.to_string())?;
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
@@ -142,9 +146,10 @@ impl Kind {
         Ok(json!({ "endpoint": endpoint, "masterAuth": { "clusterCaCertificate": certificate } }))
     }
 
-    /// Two nodes, one of them Spot. Autopilot adds a toleration to Spot pods at admission; here there is no taint to
-    /// tolerate. Nodes pull from the double, and its API server takes the token that the plugin gives.
-    fn config(&self) -> String {
+    /// Two nodes. Nodes pull from the double, and its API server takes the token that the plugin gives. With Autopilot one
+    /// of them is Spot: Autopilot taints such nodes and adds a toleration to Spot pods at admission; here there is no taint
+    /// to tolerate. On a Standard cluster a pool has to be made first, see [`Kind::create_pool`].
+    fn config(&self, autopilot: bool) -> String {
         let mount = |what: &str, place: &str| json!({ "hostPath": self.dir.join(what), "containerPath": place });
         let mut mounts = vec![mount("export", NODE_DIRECTORY), mount("certs.d", CERTS)];
         if !NfsClient::look().is_there() {
@@ -152,6 +157,7 @@ impl Kind {
         }
         let mut on_control_plane = mounts.clone();
         on_control_plane.push(mount("tokens.csv", TOKENS));
+        let labels = if autopilot { json!({ SPOT: "true" }) } else { json!({}) };
         let registry = format!("[plugins.\"io.containerd.grpc.v1.cri\".registry]\n  config_path = \"{CERTS}\"\n");
         let tokens = json!({
             "kind": "ClusterConfiguration",
@@ -167,7 +173,7 @@ impl Kind {
             "nodes": [
                 { "role": "control-plane", "extraMounts": on_control_plane, "kubeadmConfigPatches": [
                     "kind: InitConfiguration\nnodeRegistration:\n  taints: []\n", tokens.to_string()] },
-                { "role": "worker", "extraMounts": mounts, "labels": { "cloud.google.com/gke-spot": "true" } },
+                { "role": "worker", "extraMounts": mounts, "labels": labels },
             ],
         })
         .to_string()
@@ -191,6 +197,27 @@ impl Kind {
             "apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": { "token": token },
         });
         write_plugin(&self.bin, &credential)
+    }
+
+    /// The second node becomes the pool's: with the label that Google gives Spot nodes and the taints that were ordered.
+    /// What runs on it already stays, as pods do when `NoSchedule` comes later.
+    fn create_pool(&self, pool: &Resource) -> Result<(), String> {
+        let config = &pool.body["config"];
+        let (control_plane, node) = (format!("{}-control-plane", self.name), format!("{}-worker", self.name));
+        let kubectl = ["exec", &control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
+        if config["spot"] == true {
+            docker(&[&kubectl[..], &["label", "node", &node, &format!("{SPOT}=true")]].concat())?;
+        }
+        for taint in config["taints"].as_array().into_iter().flatten() {
+            let field = |name: &str| taint[name].as_str().ok_or(format!("no `{name}` in {taint}"));
+            let effect = match field("effect")? {
+                "NO_SCHEDULE" => "NoSchedule",
+                other => return Err(format!("the double knows no effect `{other}`")),
+            };
+            let taint = format!("{}={}:{effect}", field("key")?, field("value")?);
+            docker(&[&kubectl[..], &["taint", "node", &node, &taint]].concat())?;
+        }
+        Ok(())
     }
 
     fn delete_cluster(&self) -> Result<(), String> {
