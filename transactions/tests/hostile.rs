@@ -138,6 +138,28 @@ fn a_file_cut_off_on_disk_is_refused() {
     }
 }
 
+/// Whatever byte is another in a file whose columns are named by pyarrow, it is a table or refused: lengths, offsets and
+/// ends of names contradict each other in every way.
+#[test]
+fn a_changed_byte_in_an_array_of_names_does_no_harm() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pandas-3.1.1-pyarrow");
+    for file in ["named_columns-p4.pkl", "shared-p5.pkl"] {
+        let bytes = std::fs::read(fixtures.join(file)).unwrap();
+        let (mut read, mut refused) = (0, 0);
+        for at in 0..bytes.len() {
+            for byte in [0, 1, 0x7f, 0xff, bytes[at].wrapping_add(1)] {
+                let mut changed = bytes.clone();
+                changed[at] = byte;
+                match read_bytes(&changed) {
+                    Ok(_) => read += 1,
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        assert!(read > 0 && refused > read, "{file}: {read} read, {refused} refused");
+    }
+}
+
 /// No hostile file takes more memory than 16 times its size and 64 MiB, and none ends the process or holds it up.
 #[test]
 fn no_hostile_file_takes_more_memory_than_its_size_allows() {

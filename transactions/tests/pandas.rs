@@ -4,9 +4,9 @@ mod support;
 
 use std::path::Path;
 
-use support::{assert_all_read, python, run};
+use support::{assert_all_read, newest_python, python, run};
 
-/// Files of every layout, from seven versions of pandas, are read as what those versions say they are.
+/// Files of every layout, from versions of pandas from 1.0 to 3.1, are read as what those versions say they are.
 #[test]
 fn files_of_older_versions_are_read() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
@@ -23,10 +23,15 @@ fn files_of_older_versions_are_read() {
 /// Files of every layout and protocol from the pandas at hand, compressed or not, are read as what it says they are.
 #[test]
 fn files_of_the_pandas_at_hand_are_read() {
-    let Some(python) = python() else { return };
+    for python in [python(), newest_python()].into_iter().flatten() {
+        read_files_of(&python);
+    }
+}
+
+fn read_files_of(python: &Path) {
     let directory = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/make.py");
-    run(&python, &[script.to_str().unwrap(), directory.path().to_str().unwrap(), "2", "3", "4", "5"]);
+    run(python, &[script.to_str().unwrap(), directory.path().to_str().unwrap(), "2", "3", "4", "5"]);
     assert!(assert_all_read(directory.path()) >= 200);
 }
 

@@ -4,6 +4,7 @@ use crate::pickle::element::Kind;
 use crate::pickle::heap::Item;
 use crate::table::{Index, IndexKind};
 
+use super::arrow;
 use super::error::ContentError;
 use super::frame::{Reader, describe};
 use super::rows::{Cells, Row};
@@ -61,20 +62,25 @@ pub(super) fn names(reader: &mut Reader, value: Item) -> Result<(Vec<String>, Op
         let empty = reader.heap.entry(axis.attributes, "stop") == Some(Item::Int(0));
         return if empty { Ok((Vec::new(), axis.name)) } else { Err(unnamed()) };
     }
+    let heap = reader.heap;
+    let keep = |name: &str| -> Result<String, ContentError> {
+        // A text that a file has once may be the name of many columns; an allocation has its own head and rounding.
+        let overhead_bytes = 32;
+        heap.charge((size_of::<String>() + name.len() + overhead_bytes) as u64)?;
+        Ok(name.to_owned())
+    };
+    if let Some(texts) = heap.entry(axis.attributes, "data").and_then(|data| arrow::texts(heap, data)) {
+        return Ok((texts.into_iter().map(keep).collect::<Result<_, _>>()?, axis.name));
+    }
     let (_, row) = data(reader, &axis, "columns")?;
     let items = match row.cells {
         Cells::Items(items) => items,
         Cells::Ints(values) if values.is_empty() => Vec::new(),
         _ => return Err(unnamed()),
     };
-    let name = |&item: &Item| -> Result<String, ContentError> {
-        let heap = reader.heap;
+    let name = |&item: &Item| {
         let foreign = || wrong(format!("have {} among their names; strings are read", describe(heap, item)));
-        let name = heap.str(item).ok_or_else(foreign)?;
-        // A text that a file has once may be the name of many columns; an allocation has its own head and rounding.
-        let overhead_bytes = 32;
-        heap.charge((size_of::<String>() + name.len() + overhead_bytes) as u64)?;
-        Ok(name.to_owned())
+        keep(heap.str(item).ok_or_else(foreign)?)
     };
     Ok((items.iter().map(name).collect::<Result<_, _>>()?, axis.name))
 }

@@ -57,8 +57,10 @@ impl<'a> Reader<'a> {
     fn manager(&self, value: Item) -> Result<Item, ContentError> {
         let heap = self.heap;
         let frame = heap.object(value).ok_or_else(|| ContentError::NotAFrame(describe(heap, value)))?;
-        if heap.global(frame.callable) != Some(("pandas.core.frame", "DataFrame")) {
-            return Err(ContentError::NotAFrame(describe(heap, value)));
+        // Since pandas 3, under the name that people know.
+        match heap.global(frame.callable) {
+            Some(("pandas.core.frame" | "pandas", "DataFrame")) => {}
+            _ => return Err(ContentError::NotAFrame(describe(heap, value))),
         }
         let state = frame.state.ok_or_else(|| ContentError::damaged("the frame has no state"))?;
         let manager = heap.entry(state, "_mgr").or_else(|| heap.entry(state, "_data"));
@@ -157,14 +159,14 @@ impl<'a> Reader<'a> {
         Ok((array.element, std::mem::take(&mut array.rows)))
     }
 
-    /// The payload of an array: of numpy's own, or of the one inside pandas' array of datetimes.
+    /// The payload of an array: of numpy's own, or of the one inside pandas' array of datetimes or of texts.
     pub(super) fn array(&mut self, value: Item) -> Option<u32> {
         let heap = self.heap;
         if let Item::Payload(payload) = value {
             return Some(payload);
         }
         let object = heap.object(value)?;
-        if self.is_datetimes(object) {
+        if self.is_backed(object) {
             let state = object.state?;
             // A tuple of dtype and array, in either order, and attributes; before that, the attributes alone.
             return match heap.tuple(state) {
@@ -193,14 +195,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn is_datetimes(&self, object: &ObjectNode) -> bool {
-        const CLASS: Option<(&str, &str)> = Some(("pandas.core.arrays.datetimes", "DatetimeArray"));
+    /// Whether it is one of pandas' arrays that have one of numpy's inside: datetimes, or, since pandas 3, texts.
+    fn is_backed(&self, object: &ObjectNode) -> bool {
+        let is_class = |global: Option<(&str, &str)>| {
+            let Some((module, class)) = global else { return false };
+            let modules: &[&str] = match class {
+                "DatetimeArray" => &["pandas.core.arrays.datetimes", "pandas.arrays"],
+                "StringArray" => &["pandas.arrays"],
+                _ => &[],
+            };
+            modules.contains(&module)
+        };
         match self.heap.global(object.callable) {
             Some(("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked")) => {
                 let class = self.heap.tuple(object.args).and_then(|args| args.first());
-                class.is_some_and(|&class| self.heap.global(class) == CLASS)
+                class.is_some_and(|&class| is_class(self.heap.global(class)))
             }
-            global => global == CLASS,
+            global => is_class(global),
         }
     }
 

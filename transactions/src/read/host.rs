@@ -45,9 +45,16 @@ const ADMITTED: &[(&str, &str)] = &[
     ("functools", "partial"),
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
+    ("pandas", "DataFrame"),
+    ("pandas", "Index"),
+    ("pandas", "RangeIndex"),
+    ("pandas", "StringDtype"),
     ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"),
     ("pandas._libs.internals", "_unpickle_block"),
     ("pandas._libs.missing", "NA"),
+    ("pandas.arrays", "ArrowStringArray"),
+    ("pandas.arrays", "DatetimeArray"),
+    ("pandas.arrays", "StringArray"),
     ("pandas.core.arrays.datetimes", "DatetimeArray"),
     ("pandas.core.frame", "DataFrame"),
     ("pandas.core.indexes.base", "Index"),
@@ -57,6 +64,9 @@ const ADMITTED: &[(&str, &str)] = &[
     ("pandas.core.internals", "BlockManager"),
     ("pandas.core.internals.blocks", "new_block"),
     ("pandas.core.internals.managers", "BlockManager"),
+    ("pyarrow.lib", "_restore_array"),
+    ("pyarrow.lib", "py_buffer"),
+    ("pyarrow.lib", "type_for_alias"),
 ];
 
 impl Arrays {

@@ -1,5 +1,6 @@
 //! Reading a table: from a file of pandas, compressed or not, straight into its columns.
 
+mod arrow;
 mod axis;
 mod error;
 mod frame;
@@ -22,7 +23,7 @@ use crate::table::Table;
 
 pub use error::{ContentError, ReadError};
 
-/// Reads a table from a file that pandas wrote with `DataFrame.to_pickle`: protocols 2 to 5, pandas 1 and 2, gzipped
+/// Reads a table from a file that pandas wrote with `DataFrame.to_pickle`: protocols 2 to 5, pandas 1 to 3, gzipped
 /// or not.
 ///
 /// Nothing in the file is run; a file that names anything but what a table needs is refused. Memory peaks at the

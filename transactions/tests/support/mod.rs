@@ -19,19 +19,28 @@ pub fn workspace() -> &'static Path {
 
 /// A Python that has pandas; else says on stderr why the test is skipped.
 pub fn python() -> Option<PathBuf> {
-    let own = workspace().join("target/peers/bin/python");
-    let python = match env::var_os("LAB_PYTHON") {
-        Some(python) => python.into(),
-        None if own.exists() => own,
-        None => PathBuf::from("python3"),
+    with_pandas("LAB_PYTHON", "peers", Some("python3"))
+}
+
+/// The same with the newest pandas.
+pub fn newest_python() -> Option<PathBuf> {
+    with_pandas("LAB_PYTHON_NEWEST", "peers-newest", None)
+}
+
+/// The Python that is named, else the one that `cargo xtask peers` has made, else any.
+fn with_pandas(variable: &str, own: &str, other: Option<&str>) -> Option<PathBuf> {
+    let own = workspace().join("target").join(own).join("bin/python");
+    let named = env::var_os(variable).map(PathBuf::from);
+    let python = named.or_else(|| own.exists().then_some(own)).or_else(|| other.map(PathBuf::from));
+    let has_pandas = |python: &PathBuf| {
+        let asked = Command::new(python).args(["-c", "import pandas"]).output();
+        asked.is_ok_and(|output| output.status.success())
     };
-    match Command::new(&python).args(["-c", "import pandas"]).output() {
-        Ok(output) if output.status.success() => Some(python),
-        _ => {
-            eprintln!("skipped: `{}` has no pandas; `cargo xtask peers` makes a Python that has", python.display());
-            None
-        }
+    let found = python.filter(has_pandas);
+    if found.is_none() {
+        eprintln!("skipped: no pandas by {variable}; `cargo xtask peers` makes a Python that has one");
     }
+    found
 }
 
 /// Runs a script and returns what it prints.
