@@ -160,6 +160,20 @@ fn a_changed_byte_in_an_array_of_names_does_no_harm() {
     }
 }
 
+/// Texts that pyarrow keeps are named with their place, as other texts are.
+#[test]
+fn texts_that_pyarrow_keeps_are_named() {
+    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/refused");
+    for (file, said) in [
+        ("texts_in_a_column", "column `NAME` holds texts; columns of numbers and datetimes are read"),
+        ("texts_as_labels", "its index holds texts among its labels; integers are read"),
+        ("a_column_without_a_name", "its columns have a name that is missing or damaged; strings are read"),
+    ] {
+        let error = read(&files.join(format!("pandas-3.1.1-pyarrow-{file}.pkl"))).unwrap_err().to_string();
+        assert!(error.ends_with(said), "{error}");
+    }
+}
+
 /// No hostile file takes more memory than 16 times its size and 64 MiB, and none ends the process or holds it up.
 #[test]
 fn no_hostile_file_takes_more_memory_than_its_size_allows() {

@@ -5,12 +5,15 @@
 
 use crate::pickle::heap::{Heap, Item, Node};
 
+/// Whether this is such an array.
+pub(super) fn is_texts(heap: &Heap, value: Item) -> bool {
+    let class = heap.object(value).and_then(|array| heap.global(array.callable));
+    class == Some(("pandas.arrays", "ArrowStringArray"))
+}
+
 /// The texts, each a piece of the file; `None` if this is no such array, or one with nulls or with contradictions.
 pub(super) fn texts(heap: &Heap, value: Item) -> Option<Vec<&str>> {
-    let array = heap.object(value)?;
-    if heap.global(array.callable)? != ("pandas.arrays", "ArrowStringArray") {
-        return None;
-    }
+    let array = heap.object(value).filter(|_| is_texts(heap, value))?;
     let restored = heap.object(heap.entry(array.state?, "_pa_array")?)?;
     if heap.global(restored.callable)? != ("pyarrow.lib", "_restore_array") {
         return None;

@@ -107,8 +107,14 @@ fn open<'a>(reader: &Reader<'a>, value: Item, axis: &'static str) -> Result<Axis
 
 /// The labels of an index that is no range.
 fn data(reader: &mut Reader, axis: &Axis, which: &'static str) -> Result<(Kind, Row), ContentError> {
-    let wrong = || ContentError::Axis { axis: which, what: "hold no array of labels".to_owned() };
+    let is_index = which == "index";
+    let error = |what: &str| ContentError::Axis { axis: which, what: what.to_owned() };
+    let wrong = || error(if is_index { "holds no array of labels" } else { "hold no array of labels" });
     let data = reader.heap.entry(axis.attributes, "data").ok_or_else(wrong)?;
+    if arrow::is_texts(reader.heap, data) {
+        let texts = "holds texts among its labels; integers are read";
+        return Err(error(if is_index { texts } else { "have a name that is missing or damaged; strings are read" }));
+    }
     let array = reader.array(data).ok_or_else(wrong)?;
     let array = reader.arrays.rows(array).map_err(|_| wrong())?;
     let kind = array.element.kind;

@@ -11,6 +11,7 @@
 use crate::pickle::heap::{Heap, Item, Node, ObjectNode};
 use crate::table::{Column, Dtype, Index, Table, Values};
 
+use super::arrow;
 use super::error::ContentError;
 use super::host::Arrays;
 use super::rows::{Cells, Layout, Row};
@@ -132,6 +133,11 @@ impl<'a> Reader<'a> {
         let mut found: Vec<Option<(Element, Row)>> = Vec::new();
         found.resize_with(names.len(), || None);
         for block in blocks {
+            if arrow::is_texts(self.heap, block.values) {
+                let places = self.places(block.placement, 1, names.len())?;
+                let name = places.first().and_then(|&place| names.get(place)).cloned().unwrap_or_default();
+                return Err(ContentError::Column { name, what: "holds texts".to_owned() });
+            }
             let (element, rows) = self.block_rows(block.values)?;
             let places = self.places(block.placement, rows.len(), names.len())?;
             for (row, place) in rows.into_iter().zip(places) {
@@ -197,14 +203,14 @@ impl<'a> Reader<'a> {
 
     /// Whether it is one of pandas' arrays that have one of numpy's inside: datetimes, or, since pandas 3, texts.
     fn is_backed(&self, object: &ObjectNode) -> bool {
-        let is_class = |global: Option<(&str, &str)>| {
-            let Some((module, class)) = global else { return false };
-            let modules: &[&str] = match class {
-                "DatetimeArray" => &["pandas.core.arrays.datetimes", "pandas.arrays"],
-                "StringArray" => &["pandas.arrays"],
-                _ => &[],
-            };
-            modules.contains(&module)
+        let is_class = |global| {
+            matches!(
+                global,
+                Some(
+                    ("pandas.core.arrays.datetimes", "DatetimeArray")
+                        | ("pandas.arrays", "DatetimeArray" | "StringArray")
+                )
+            )
         };
         match self.heap.global(object.callable) {
             Some(("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked")) => {

@@ -23,14 +23,8 @@ use crate::wait::{Look, Wait};
 const CLUSTER: Duration = Duration::from_secs(25 * 60);
 /// How long a Filestore instance may take: five minutes are usual.
 const FILESTORE: Duration = Duration::from_secs(20 * 60);
-/// When to look for the first time at what was seen to begin: an instance takes a minute at least, and a cluster some.
-fn later(kind: Kind) -> Duration {
-    match kind {
-        Kind::Filestore => Duration::from_secs(5),
-        Kind::Cluster | Kind::NodePool => Duration::from_secs(10),
-    }
-}
-
+/// When to look for the first time at what was seen to begin and takes minutes.
+const LATER: Duration = Duration::from_secs(5);
 /// How long what was ordered may take to be seen, where the answer was lost.
 pub(super) const LOST: Duration = Duration::from_secs(15);
 /// A long wait speaks up from time to time, where no bar shows that it goes on.
@@ -172,7 +166,7 @@ impl Maker<'_> {
         self.ledger.write(Event::Operation, resource, operation.as_ref().map(|known| known.name.as_str()), None)?;
         kill_point(point(resource.kind, "operation"));
         let going = operation.as_ref().is_some_and(|known| !known.done);
-        let pace = if going { Pace::after(later(resource.kind), "under way") } else { Pace::new() };
+        let pace = if going { Pace::after(LATER, "under way") } else { Pace::new() };
         self.await_ready(resource, operation.map(|known| known.name), pace)
     }
 
@@ -450,15 +444,20 @@ impl<'a> Progress<'a> {
     }
 
     pub fn not_yet<T>(&mut self, word: String) -> Look<T> {
-        let is_news = self.told.as_ref().is_none_or(|(told, _)| *told != word);
+        self.tell(&word);
+        Look::NotYet(word)
+    }
+
+    /// Says the word, if it is news or nothing was said for long.
+    pub fn tell(&mut self, word: &str) {
+        let is_news = self.told.as_ref().is_none_or(|(told, _)| told != word);
         let is_old = || self.told.as_ref().is_some_and(|(_, at)| at.elapsed() >= SIGN_OF_LIFE);
         if is_news || (!self.console.has_bars() && is_old()) {
             let (kind, name) = (self.resource.kind.word(), &self.resource.name);
             let told = format!("{kind} `{name}`: {word}, {} s", self.start.elapsed().as_secs());
             self.console.line(Tone::Note, "Waiting", &told);
-            self.told = Some((word.clone(), Instant::now()));
+            self.told = Some((word.to_owned(), Instant::now()));
         }
-        Look::NotYet(word)
     }
 }
 

@@ -90,8 +90,8 @@ impl Remover<'_> {
         let mut progress = Progress::new(self.console, resource);
         let mut order = Order { gcloud, resource, console: self.console, attempts: 0, operation: None };
         let word = order.step(seen)?;
-        let mut pace = Pace::after(Pace::SHORTEST, &word);
-        let _ = progress.not_yet::<()>(word);
+        progress.tell(&word);
+        let mut pace = Pace::after(Pace::SHORTEST, word);
         let gone = wait.until(|| {
             pace.look(|| match gcloud.look(resource.kind, &resource.name, &resource.location) {
                 Ok(Some(thing)) => order.step(&thing).map(|word| progress.not_yet(word)),
