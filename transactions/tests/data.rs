@@ -72,12 +72,14 @@ fn generate_names_what_it_cannot_write() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("file"), "").unwrap();
     let output = data(&directory, &["generate", "--days", "1", "--out", "file"]);
-    let expected = "error: failed to make the directory `file/training`: Not a directory (os error 20)\n";
+    let expected = "error: failed to make the directory `file/training`: Not a directory (os error 20)\n\
+                    remedy: move away what is in its place, or write elsewhere\n";
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), expected));
 
     fs::create_dir_all(directory.path().join("training/2018-04-01.pkl")).unwrap();
     let output = data(&directory, &["generate", "--days", "1", "--out", "."]);
-    let expected = "error: failed to write `./training/2018-04-01.pkl`: Is a directory (os error 21)\n";
+    let expected = "error: failed to write `./training/2018-04-01.pkl`: Is a directory (os error 21)\n\
+                    remedy: move away what is in its place, or write elsewhere\n";
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), expected));
     assert!(fs::read_dir(directory.path().join("training")).unwrap().count() == 1, "a temporary file stayed");
 }
@@ -99,8 +101,9 @@ fn generate_names_a_full_disk() {
     };
     assert_eq!(output.status.code(), Some(101));
     let error = text(&output.stderr);
-    assert!(error.starts_with("error: failed to write `./t") && error.lines().count() == 1, "{error}");
-    assert!(error.ends_with(".pkl`: No space left on device (os error 28)\n"), "{error}");
+    assert!(error.starts_with("error: failed to write `./t") && error.lines().count() == 2, "{error}");
+    let end = ".pkl`: No space left on device (os error 28)\nremedy: make room there, or write elsewhere\n";
+    assert!(error.ends_with(end), "{error}");
     let files = text(&output.stdout);
     assert!(files.lines().all(|file| file.ends_with(".pkl") && !file.contains("/.")), "{files}");
     assert!(files.lines().count() <= 1, "{files}");
@@ -186,15 +189,22 @@ fn inspect_tells_a_machine_in_json() {
 fn inspect_goes_on_after_a_bad_file() {
     let directory = made();
     fs::write(directory.path().join("text"), "no pickle").unwrap();
-    let output = data(&directory, &["inspect", "missing", "training/2018-04-01.pkl", "text", "training"]);
+    let whole = fs::read(directory.path().join("training/2018-04-01.pkl")).unwrap();
+    fs::write(directory.path().join("half"), &whole[..whole.len() / 2]).unwrap();
+    let output = data(&directory, &["inspect", "missing", "training/2018-04-01.pkl", "text", "training", "half"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).starts_with("training/2018-04-01.pkl\n"));
     let errors = text(&output.stderr);
     let errors: Vec<_> = errors.lines().collect();
-    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert_eq!(errors.len(), 8, "{errors:?}");
     assert_eq!(errors[0], "error: failed to open `missing`: No such file or directory (os error 2)");
-    assert!(errors[1].starts_with("error: failed to read `text` at byte "), "{errors:?}");
-    assert_eq!(errors[2], "error: failed to read `training`: it is not a regular file");
+    assert_eq!(errors[1], "remedy: name a file that is there");
+    assert!(errors[2].starts_with("error: failed to read `text` at byte "), "{errors:?}");
+    assert_eq!(errors[3], "remedy: save the table again, with pandas' DataFrame.to_pickle");
+    assert_eq!(errors[4], "error: failed to read `training`: it is not a regular file");
+    assert_eq!(errors[5], "remedy: name the files themselves, a directory's as `DIR/*.pkl`");
+    assert!(errors[6].starts_with("error: failed to read `half` at byte ") && errors[6].ends_with(": it is cut off"));
+    assert_eq!(errors[7], "remedy: get the whole file from where it was made, or save the table again");
 }
 
 /// A reader that has seen enough is no failure; output that cannot be kept is one.
@@ -210,7 +220,8 @@ fn inspect_survives_a_reader_that_leaves() {
     let output = inspect(writer.into());
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
     let output = inspect(fs::File::options().write(true).open("/dev/full").unwrap().into());
-    let expected = "error: failed to write to standard output: No space left on device (os error 28)\n";
+    let expected = "error: failed to write to standard output: No space left on device (os error 28)\n\
+                    remedy: make room there, or write elsewhere\n";
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), expected));
 }
 

@@ -6,7 +6,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use lab::record::Verdict;
 use tests::evidence::Evidence;
 use tests::{console, judges};
@@ -34,15 +34,16 @@ fn main() -> ExitCode {
         Err(error) => Err(error),
     };
     ExitCode::from(code.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {error}");
         USAGE_OR_NO_RECORD
     }))
 }
 
 fn judge(dir: &Path, show: &Show) -> anyhow::Result<u8> {
-    let remedy = "name the directory of a run, e.g. one below target/lab/runs/";
-    let evidence =
-        Evidence::read(dir).with_context(|| format!("failed to open `{}` as a run record\n{remedy}", dir.display()))?;
+    let evidence = Evidence::read(dir).map_err(|error| {
+        let remedy = "name the directory of a run, e.g. one below target/lab/runs/";
+        anyhow!("failed to open `{}` as a run record: {error}\nremedy: {remedy}", dir.display())
+    })?;
     let verdict = judges::verdict(&evidence);
     evidence.record.set_verdict(&verdict)?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

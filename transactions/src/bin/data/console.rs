@@ -6,6 +6,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::remedy;
+
 /// A line that begins with a verb, right-aligned in twelve columns.
 pub fn say(verb: &str, what: &str) {
     let verb = format!("{verb:>12}");
@@ -13,10 +15,14 @@ pub fn say(verb: &str, what: &str) {
     let _ = writeln!(io::stderr(), "{} {what}", colored(&verb, "32"));
 }
 
-/// An error. The library's messages say their causes themselves; a remedy stands on lines of its own.
+/// An error, and on the next line its remedy. The library's messages say their causes themselves.
 pub fn error(error: &anyhow::Error) {
     let message = error.to_string().replace('\n', "\n       ");
-    let _ = writeln!(io::stderr(), "{}: {message}", colored("error", "31"));
+    let mut err = io::stderr();
+    let _ = writeln!(err, "{}: {message}", colored("error", "31"));
+    if let Some(remedy) = remedy::of(error) {
+        let _ = writeln!(err, "remedy: {remedy}");
+    }
 }
 
 /// A bar of `steps`, which shows only on a terminal and not when `quiet`.

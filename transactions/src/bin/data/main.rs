@@ -3,6 +3,7 @@
 mod console;
 mod generate;
 mod inspect;
+mod remedy;
 
 use std::process::ExitCode;
 
