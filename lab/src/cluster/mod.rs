@@ -29,7 +29,7 @@ pub use error::ClusterError;
 pub use exec::{Output, Process};
 pub use files::{Tree, TreeFile};
 pub use forward::Forward;
-pub use logs::{Lines, LogFile};
+pub use logs::{Lines, RunLog};
 
 use crate::wait::scaled;
 

@@ -54,7 +54,20 @@ fn look_on(context: &mut Context<'_>, console: &Console) -> Result<String> {
         if let Some(trouble) = job.trouble() {
             return Err(trouble);
         }
-        let glance = queue::glance(&mut connection)?;
+        let glance = match queue::glance(&mut connection) {
+            Ok(glance) => glance,
+            Err(error) => {
+                // The way there may have been cut off, and Redis be well.
+                watch.bear(error, job.out_of_touch())?;
+                if let Ok(anew) = site.redis() {
+                    connection = anew;
+                }
+                interrupt::check()?;
+                job.wait_for_news(POLL);
+                continue;
+            }
+        };
+        watch.deaf = None;
         watch.consider(&book, &phases, &glance)?;
         watch.preempt(job, &book, &mut connection)?;
         interrupt::check()?;
@@ -74,6 +87,8 @@ struct Watch<'a, 'b> {
     console: &'a Console,
     /// When it last said where it is.
     told: Duration,
+    /// Since when the queue has not been seen.
+    deaf: Option<Instant>,
 }
 
 impl<'a, 'b> Watch<'a, 'b> {
@@ -81,7 +96,13 @@ impl<'a, 'b> Watch<'a, 'b> {
         let livelock = Livelock::new(run.order.lease + wait::scaled(LIVELOCK_SLACK));
         let bar = console.count(STEP.verb, run.items.len() as u64);
         let (start, logs, preempt, told) = (Instant::now(), Logs::default(), run.order.preempt, Duration::ZERO);
-        Self { run, start, logs, livelock, preempt, bar, console, told }
+        Self { run, start, logs, livelock, preempt, bar, console, told, deaf: None }
+    }
+
+    /// Bears that the queue is not seen, for a while.
+    fn bear(&mut self, error: Failure, out_of_touch: Duration) -> Result<()> {
+        let since = *self.deaf.get_or_insert_with(Instant::now);
+        if since.elapsed() >= out_of_touch { Err(error) } else { Ok(()) }
     }
 
     /// Fails when the queue is stuck or time is over.

@@ -216,6 +216,11 @@ pub trait RunningJob {
     /// What the last look has found that time will not mend, e.g. an image that is not there.
     fn trouble(&self) -> Option<Failure>;
 
+    /// How long looks at the Job and the queue may fail, one after the other, before that is told.
+    fn out_of_touch(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Waits until something changes, about so long at most.
     fn wait_for_news(&self, limit: Duration);
 

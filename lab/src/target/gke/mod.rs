@@ -54,7 +54,11 @@ const POOL: &str = "spot";
 /// What GKE allows a cluster's name to have.
 const NAME_CHARS_MAX: usize = 40;
 /// Nodes come up when pods want them, and pull their images from afar.
-const PACE: Pace = Pace { unschedulable: Duration::from_secs(600), redis: Duration::from_secs(900) };
+const PACE: Pace = Pace {
+    unschedulable: Duration::from_secs(600),
+    redis: Duration::from_secs(900),
+    out_of_touch: Duration::from_secs(180),
+};
 /// What a Spot node leaves its pods: on Autopilot, and on Standard.
 const GRACE_S: (u32, u32) = (25, 15);
 /// A Job that is started late gets this much at least, so that it says itself what is wrong.

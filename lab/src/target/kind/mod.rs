@@ -39,7 +39,11 @@ use plan::Volume;
 /// The label of everything in Docker that is a lab's; its value is the lab's directory.
 pub const LABEL: &str = "batch-ml-lab";
 /// Nodes and images are there already.
-const PACE: Pace = Pace { unschedulable: Duration::from_secs(15), redis: Duration::from_secs(180) };
+const PACE: Pace = Pace {
+    unschedulable: Duration::from_secs(15),
+    redis: Duration::from_secs(180),
+    out_of_touch: Duration::from_secs(10),
+};
 
 /// The names of a lab's parts in Docker.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use k8s_openapi::api::batch::v1::Job;
@@ -19,11 +19,12 @@ use rustix::process::Signal;
 use super::objects::{Stuck, patience, phase_of, tail};
 use super::{JOB, Pace};
 use crate::cluster::trouble::{self, Trouble};
-use crate::cluster::{Cluster, ClusterError, LogFile, event_time};
+use crate::cluster::{Cluster, ClusterError, RunLog, event_time};
 use crate::failure::{Failure, Result};
 use crate::job::PodPhase;
 use crate::record::{self, ContainerRun, Record, RecordError, Stream};
 use crate::target::RunningJob;
+use crate::wait::scaled;
 
 /// What picks the Job's pods.
 const PODS: &str = "job-name=workload";
@@ -52,6 +53,8 @@ struct Book {
     /// The events that the record has: each one's identity and count.
     events: BTreeMap<String, i32>,
     trouble: Option<Failure>,
+    /// Since when looks have failed.
+    failing: Option<Instant>,
     error: Option<Failure>,
     unwritten: Option<RecordError>,
 }
@@ -59,7 +62,7 @@ struct Book {
 /// A pod that was seen, and how much of its logs the record has.
 #[derive(Default)]
 struct Seen {
-    files: Vec<(LogFile, u64)>,
+    logs: Vec<RunLog>,
 }
 
 impl KubeJob {
@@ -88,8 +91,10 @@ impl KubeJob {
         if let Err(error) = written {
             book.unwritten.get_or_insert(error);
         }
-        // A look that fails is told once it goes on failing; the next one may go well.
-        book.error = seen.err().map(Failure::from);
+        // A look that fails is told once it goes on failing: the next one may go well.
+        let since = if seen.is_err() { book.failing.or_else(|| Some(Instant::now())) } else { None };
+        let is_lost = since.is_some_and(|since| since.elapsed() >= self.out_of_touch());
+        (book.failing, book.error) = (since, seen.err().filter(|_| is_lost).map(Failure::from));
     }
 
     fn read(&self, book: &mut Book) -> Result<(), ClusterError> {
@@ -99,7 +104,7 @@ impl KubeJob {
         for pod in &pods {
             enter(&mut book.job, pod);
         }
-        self.read_logs(book, &pods)?;
+        let logs = self.read_logs(book, &pods);
         self.keep_events(book, &events);
         let found = |name: &str| pods.iter().find(|pod| pod.name_any() == name);
         book.phases = book
@@ -112,7 +117,7 @@ impl KubeJob {
         if let Some((condition, reason)) = job.as_ref().and_then(condition) {
             (book.job.condition, book.job.reason) = (Some(condition), reason);
         }
-        Ok(())
+        logs
     }
 
     fn trouble(&self, book: &Book, job: Option<&Job>, pods: &[Pod], events: &[Event]) -> Option<Failure> {
@@ -138,20 +143,30 @@ impl KubeJob {
         if stderr.is_empty() { tail(&text(Stream::Out), LAST_LINES) } else { stderr }
     }
 
+    /// Fetches what is new of every log. A node that goes takes its kubelet with it: what a run has left unread that is over is
+    /// lost, and no reason to give up the Job.
     fn read_logs(&self, book: &mut Book, pods: &[Pod]) -> Result<(), ClusterError> {
+        let mut outcome = Ok(());
         for pod in pods {
             let name = pod.name_any();
-            let runs = book.job.pods.iter().find(|known| known.name == name).map_or(0, |pod| pod.containers.len());
-            let seen = book.pods.entry(name.clone()).or_default();
-            while seen.files.len() < runs {
-                let Some(file) = LogFile::of(pod, JOB, seen.files.len()) else { break };
-                seen.files.push((file, 0));
+            let known = book.job.pods.iter().find(|known| known.name == name);
+            let runs = known.map_or(&[][..], |pod| &pod.containers);
+            let logs = &mut book.pods.entry(name.clone()).or_default().logs;
+            while logs.len() < runs.len() {
+                let Some(log) = RunLog::of(pod, JOB, logs.len()) else { break };
+                logs.push(log);
             }
             // Of earlier runs everything has been read, but for what was printed since the last look.
-            let first = seen.files.len().saturating_sub(2);
-            for (run, (file, offset)) in seen.files.iter_mut().enumerate().skip(first) {
-                let lines = self.cluster.log_lines(file, *offset)?;
-                *offset += lines.bytes;
+            let (first, count) = (logs.len().saturating_sub(2), logs.len());
+            for (run, log) in logs.iter_mut().enumerate().skip(first) {
+                let lines = match log.news(&self.cluster, run + 1 == count) {
+                    Ok(lines) => lines,
+                    Err(_) if runs[run].ended.is_some() => continue,
+                    Err(error) => {
+                        outcome = outcome.and(Err(error));
+                        continue;
+                    }
+                };
                 let kept = append(&self.record, &self.record.log_path(&name, run, Stream::Out), &lines.stdout)
                     .and_then(|()| append(&self.record, &self.record.log_path(&name, run, Stream::Err), &lines.stderr));
                 if let Err(error) = kept {
@@ -159,7 +174,7 @@ impl KubeJob {
                 }
             }
         }
-        Ok(())
+        outcome
     }
 
     fn keep_events(&self, book: &mut Book, events: &[Event]) {
@@ -202,6 +217,10 @@ impl RunningJob for KubeJob {
     fn trouble(&self) -> Option<Failure> {
         let book = self.book.borrow();
         book.trouble.clone().or_else(|| book.error.clone())
+    }
+
+    fn out_of_touch(&self) -> Duration {
+        scaled(self.pace.out_of_touch)
     }
 
     fn wait_for_news(&self, limit: Duration) {

@@ -33,4 +33,6 @@ pub struct Pace {
     pub unschedulable: Duration,
     /// How long Redis may take to run: its image may have to be unpacked first.
     pub redis: Duration,
+    /// How long the cluster may not answer while the Job is watched: a control plane that is changed is away for minutes.
+    pub out_of_touch: Duration,
 }
