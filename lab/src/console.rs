@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Result};
 
 /// How much is said, and in which form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,22 @@ impl Console {
             && let Ok(line) = serde_json::to_string(value)
         {
             self.raw(&format!("{line}\n"));
+        }
+    }
+
+    /// The last failure of several things that are done one after the other, those before it being told. An interruption
+    /// ends it all.
+    ///
+    /// # Errors
+    /// The interruption.
+    pub fn last_failure(&self, before: Result<()>, now: Result<()>) -> Result<Result<()>> {
+        match (before, now) {
+            (_, Err(failure)) if failure.is_interruption() => Err(failure),
+            (Err(before), Err(now)) => {
+                self.failure(&before);
+                Ok(Err(now))
+            }
+            (before, now) => Ok(before.and(now)),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Waits and steps ask [`check`] whether they should go on. SIGTERM and SIGHUP count like Ctrl-C.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
@@ -16,6 +16,9 @@ use crate::failure::{Exit, Explain};
 /// The signal that asked us to stop; 0 while none has. Set in the handler itself: whoever was cut short by a signal, or
 /// sees that a child was, finds it here.
 static ASKED: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+
+/// What is being done must be done all the same: see [`carry_through`].
+static CARRIED_THROUGH: AtomicBool = AtomicBool::new(false);
 
 /// Somebody asked the lab to stop.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +41,12 @@ pub fn listen() -> std::io::Result<()> {
                 say("\n     Leaving at once; what is still up: `cargo xtask lab status`");
                 std::process::exit(Exit::Signal(signal).code().into());
             }
-            say(&format!("\n    Stopping in order ({}); once more leaves at once", name(signal)));
+            let doing = if CARRIED_THROUGH.load(Ordering::SeqCst) {
+                "Taking down first what costs money"
+            } else {
+                "Stopping in order"
+            };
+            say(&format!("\n    {doing} ({}); once more leaves at once", name(signal)));
         }
     });
     Ok(())
@@ -51,14 +59,15 @@ pub fn listen() -> std::io::Result<()> {
 pub fn check() -> Result<(), Interrupted> {
     match ASKED.load(Ordering::SeqCst) {
         0 => Ok(()),
+        _ if CARRIED_THROUGH.load(Ordering::SeqCst) => Ok(()),
         signal => Err(Interrupted(small(signal))),
     }
 }
 
-/// The signal was heard and what it stops has stopped: what must be done all the same (a teardown of what costs money) goes
-/// on. A second signal still leaves at once.
-pub fn settle() {
-    ASKED.store(0, Ordering::SeqCst);
+/// From here on no first signal stops anything, whether it came before or comes now: what costs money is taken down all the
+/// same. A second one still leaves at once.
+pub fn carry_through() {
+    CARRIED_THROUGH.store(true, Ordering::SeqCst);
 }
 
 /// A signal's number, all of which are small.

@@ -135,6 +135,16 @@ pub enum LedgerError {
         /// Its layout.
         found: u32,
     },
+    /// A line is neither whole nor cut off.
+    #[error("failed to read the ledger `{}`: line {line} is damaged: {why}", path.display())]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: serde_json::Error,
+    },
 }
 
 impl Kind {
@@ -212,7 +222,7 @@ impl Ledger {
     /// Every line that is whole, in the order in which they were written.
     ///
     /// # Errors
-    /// When it cannot be read, or a newer lab wrote to it.
+    /// When it cannot be read, a newer lab wrote to it, or a line of it is damaged: that line might name what costs money.
     pub fn lines(&self) -> Result<Vec<Line>, LedgerError> {
         let bytes = match fs::read(&self.path) {
             // Where something else than a directory stands on the way to it, nothing was ever written, either.
@@ -227,7 +237,12 @@ impl Ledger {
             if let Some(found) = version.ok().filter(|found| *found > VERSION) {
                 return Err(LedgerError::Newer { path: self.path.clone(), line: number, found });
             }
-            lines.extend(serde_json::from_slice::<Line>(text).ok());
+            match serde_json::from_slice(text) {
+                Ok(line) => lines.push(line),
+                // What a crash cut off was not answered yet: whoever wrote it had asked for nothing.
+                Err(why) if why.is_eof() || text.iter().all(|byte| *byte == 0) => {}
+                Err(why) => return Err(LedgerError::Damaged { path: self.path.clone(), line: number, why }),
+            }
         }
         Ok(lines)
     }
@@ -297,6 +312,7 @@ impl Explain for LedgerError {
         match self {
             Self::Io { .. } => "ledger-unwritable",
             Self::Newer { .. } => "ledger-newer",
+            Self::Damaged { .. } => "ledger-damaged",
         }
     }
 
@@ -306,6 +322,9 @@ impl Explain for LedgerError {
                 format!("make `{}` writable and give it room, or name another with LAB_LEDGER", path.display())
             }
             Self::Newer { .. } => "use the lab that wrote it: this one might overlook what it pays for".into(),
+            Self::Damaged { .. } => "mend the line, or take it out once what it names is gone; \
+                                     what has a lab's label is found without a ledger by `cargo xtask lab gc --project PROJECT --ledger OTHER`"
+                .into(),
         }
     }
 }
@@ -364,6 +383,24 @@ mod tests {
         text.push_str("{\"v\":2,\"what\":\"ever\"}\n");
         fs::write(&ledger.path, text).unwrap();
         assert!(matches!(ledger.open(), Err(LedgerError::Newer { line: 2, found: 2, .. })));
+    }
+
+    /// A line that is damaged, rather than cut off, may name what costs money: it is not passed over.
+    #[test]
+    fn a_damaged_line_is_refused_and_a_cut_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = ledger(&dir);
+        ledger.write(Event::Intend, &resource("lab-1", "a"), None, None).unwrap();
+        ledger.write(Event::Intend, &resource("lab-1", "b"), None, None).unwrap();
+        let text = fs::read_to_string(&ledger.path).unwrap();
+        for damaged in
+            [text.replacen("\"lab-1\"", "lab-1", 1), text.replacen("intend", "intent", 1), format!("x{text}")]
+        {
+            fs::write(&ledger.path, damaged).unwrap();
+            assert!(matches!(ledger.open(), Err(LedgerError::Damaged { line: 1, .. })));
+        }
+        fs::write(&ledger.path, format!("{}\n{text}\0\0", &text[..40])).unwrap();
+        assert_eq!(ledger.open().unwrap().len(), 2);
     }
 
     proptest! {

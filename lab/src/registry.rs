@@ -245,18 +245,31 @@ impl Explain for RegistryError {
     fn remedy(&self) -> String {
         match self {
             Self::Name { .. } => "name it as HOST/PATH with --image-repository or in lab.toml".into(),
-            Self::Denied { repository, .. } => format!(
-                "have roles/artifactregistry.writer on `{repository}`: gcloud artifacts repositories add-iam-policy-binding \
-                 REPOSITORY --location=LOCATION --project=PROJECT --member=user:YOU --role=roles/artifactregistry.writer"
-            ),
-            Self::Missing { .. } => "gcloud artifacts repositories create batch-aiml --repository-format=docker \
-                                     --location=REGION --project=PROJECT, or name another with --image-repository"
-                .into(),
+            Self::Denied { repository, .. } => match google_flags(repository) {
+                Some(flags) => format!(
+                    "have roles/artifactregistry.writer on `{repository}`: gcloud artifacts repositories add-iam-policy-binding \
+                     {flags} --member=user:YOU --role=roles/artifactregistry.writer"
+                ),
+                None => format!("have the right to push to `{repository}`, or name another with --image-repository"),
+            },
+            Self::Missing { repository, .. } => match google_flags(repository) {
+                Some(flags) => format!(
+                    "gcloud artifacts repositories create {flags} --repository-format=docker, or name another with --image-repository"
+                ),
+                None => format!("make `{repository}`, or name another with --image-repository"),
+            },
             Self::Failed { repository, .. } => {
                 format!("see whether this machine reaches the registry of `{repository}`, and type it again")
             }
         }
     }
+}
+
+/// What gcloud calls a repository of Artifact Registry; `None` for any other one.
+fn google_flags(repository: &str) -> Option<String> {
+    let repository = Repository::parse(repository).ok()?;
+    let (location, project, name) = repository.in_artifact_registry()?;
+    Some(format!("{name} --location={location} --project={project}"))
 }
 
 #[cfg(test)]

@@ -123,8 +123,8 @@ fn conclude(
         teardown: None,
     };
     let wanted = !arguments.keep && (ending.exit() == Exit::Green || costs.is_some());
-    if wanted && failed.is_some_and(|failed| failed.failure.is_interruption()) {
-        interrupt::settle();
+    if wanted && costs.is_some() {
+        interrupt::carry_through();
     }
     let teardown = wanted.then(|| flow::walk(&mut context, Phase::Down));
     let failure = teardown.as_ref().and_then(|outcome| outcome.as_ref().err()).map(|failed| &failed.failure);

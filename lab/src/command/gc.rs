@@ -23,17 +23,10 @@ use crate::target::{Target, gke, kind};
 pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
     let places = Places::find(arguments.runs.runs.as_deref())?;
     super::up::complain(&Ledger::find(arguments.book.ledger.as_deref(), &places), console)?;
+    // One lab that cannot be removed keeps no other one: each may cost money.
+    let mut failed = Ok(());
     for (name, what) in leftovers(&places) {
-        let lab = LabDir::of(&places, &name);
-        // Whoever takes it up meanwhile may have it.
-        let lock = match Lock::take(&lab, Duration::ZERO, console) {
-            Err(failure) if failure.cause == "lab-locked" => continue,
-            other => other?,
-        };
-        let state = down::readable_state(&lab, console)?;
-        let ledger = down::ledger_of(arguments.book.ledger.as_deref(), state.as_ref(), &places);
-        let had = down::take_down_locked(&lab, lock, state, &ledger, console)?;
-        console.line(Tone::Good, "Removed", &format!("lab `{name}` ({what}): {had}"));
+        failed = console.last_failure(failed, remove_leftover(arguments, &places, &name, what, console))?;
     }
     let orphans: Vec<_> = marked_below(&places.state).into_iter().filter(|(_, lab)| !lab.exists()).collect();
     for (process, lab) in &orphans {
@@ -41,7 +34,8 @@ pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
         console.line(Tone::Good, "Removed", &format!("pid {} of `{}`, which is gone", process.pid, lab.display()));
     }
     clean_docker(&places, arguments.cache, console)?;
-    gke::collect(arguments, &places, console)?;
+    failed = console.last_failure(failed, gke::collect(arguments, &places, console))?;
+    failed?;
     if let Some(kept) = arguments.keep_runs {
         remove_runs(&places, kept, console)?;
     }
@@ -51,6 +45,20 @@ pub fn run(arguments: &cli::Gc, console: &Console) -> Result<Exit> {
     }
     console.line(Tone::Good, "Clean", &format!("{} up", plural(LabDir::all(&places).len(), "lab")));
     Ok(Exit::Green)
+}
+
+fn remove_leftover(arguments: &cli::Gc, places: &Places, name: &str, what: &str, console: &Console) -> Result<()> {
+    let lab = LabDir::of(places, name);
+    // Whoever takes it up meanwhile may have it.
+    let lock = match Lock::take(&lab, Duration::ZERO, console) {
+        Err(failure) if failure.cause == "lab-locked" => return Ok(()),
+        other => other?,
+    };
+    let state = down::readable_state(&lab, console)?;
+    let ledger = down::ledger_of(arguments.book.ledger.as_deref(), state.as_ref(), places);
+    let had = down::take_down_locked(&lab, lock, state, &ledger, console)?;
+    console.line(Tone::Good, "Removed", &format!("lab `{name}` ({what}): {had}"));
+    Ok(())
 }
 
 /// What is in Docker of labs that are gone, and with the cache the images that labs have made.

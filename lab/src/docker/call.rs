@@ -60,6 +60,11 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// The arguments so far.
+    pub fn arguments(&self) -> &[OsString] {
+        &self.arguments
+    }
+
     /// What it reads from its standard input.
     pub fn input<'b>(self, input: &'b [u8]) -> Call<'b>
     where

@@ -151,8 +151,11 @@ static CAUSES: &[Named] = &[
             &["service account", "does not exist"],
             &["service account", "disabled"],
             &["service account", "not found"],
+            &["does not have access to service account"],
+            &["iam.serviceaccountuser"],
         ],
-        remedy: "gcloud iam service-accounts list --project=PROJECT shows whether the default one of Compute Engine is there and enabled",
+        remedy: "gcloud iam service-accounts list --project=PROJECT shows whether the default one of Compute Engine is there and enabled; \
+                 whoever makes a cluster needs roles/iam.serviceAccountUser on it",
     },
     Named {
         cause: "location-missing",
@@ -397,6 +400,11 @@ mod tests {
         ("FAILED_PRECONDITION: deletion protection is enabled", "deletion-protected"),
         (
             "code=400, message=Service account \"1-compute@developer.gserviceaccount.com\" does not exist.",
+            "service-account",
+        ),
+        (
+            "code=400, message=The user does not have access to service account \"default\". Ask a project owner to grant you the \
+             iam.serviceAccountUser role on the service account.",
             "service-account",
         ),
         ("code=403, message=Permission denied on 'locations/us-nowhere1' (or it may not exist).", "location-missing"),

@@ -9,6 +9,7 @@ mod arguments;
 mod causes;
 mod error;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -365,6 +366,11 @@ impl Gcloud {
     fn call(&self, arguments: &[&str]) -> Call<'_> {
         Call::new(&self.program, Some(&self.marker), arguments)
             .variable("KUBECONFIG", self.kubeconfig.as_os_str())
+            // Not every command takes `--project`, and a user's calls are charged to what this names.
+            .variable("CLOUDSDK_CORE_PROJECT", &self.place.project)
+            // A list that lacks something is told by a warning alone.
+            .variable("CLOUDSDK_CORE_VERBOSITY", "warning")
+            .variable("CLOUDSDK_CORE_USER_OUTPUT_ENABLED", "true")
             .variable("CLOUDSDK_CORE_DISABLE_PROMPTS", "1")
             .variable("CLOUDSDK_CORE_SHOULD_PROMPT_TO_ENABLE_API", "false")
             .variable("CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK", "1")
@@ -407,8 +413,16 @@ fn run(call: &Call<'_>, what: &str, place: &Place) -> Result<Ended> {
         return Ok(ended);
     }
     let said = error::essence(&String::from_utf8_lossy(&ended.stderr), ended.status);
-    let named = name(&said);
+    let named = name(&without_names(&said, call.arguments(), &place.project));
     Err(GcloudError::Refused { what: what.into(), said, named, place: Box::new(place.clone()) })
+}
+
+/// What Google says, without the names that people chose: a lab that is called `quota` says nothing of a quota.
+fn without_names(said: &str, arguments: &[OsString], project: &str) -> String {
+    let words = arguments.iter().filter_map(|word| word.to_str());
+    let chosen = words.filter(|word| !word.starts_with('-') && word.contains('-'));
+    let names = chosen.map(last).chain([project]).filter(|name| !name.is_empty());
+    names.fold(said.to_owned(), |said, name| said.replace(name, "NAME"))
 }
 
 fn parse<T: DeserializeOwned>(ended: &Ended, what: &str) -> Result<T> {

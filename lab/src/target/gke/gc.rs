@@ -159,14 +159,21 @@ pub fn collect(arguments: &cli::Gc, places: &Places, console: &Console) -> Resul
     if let Some(id) = missing.iter().find(|id| !wanted.contains(id)) {
         return Err(GkeError::UnknownId { id: (*id).clone(), projects }.into());
     }
+    // One lab that cannot be removed keeps no other one.
+    let mut failed = Ok(());
     for lab_id in &wanted {
-        let open = known.remove(lab_id).unwrap_or_default();
-        let mut projects: Vec<_> = open.iter().map(|open| open.resource.project.as_str()).collect();
-        projects.dedup();
-        let had = remover.remove(&open)?;
-        remover.audit(lab_id, &projects)?;
-        console.line(Tone::Good, "Removed", &format!("lab {lab_id}: {}", had.join(", ")));
+        let removed = remove_lab(&remover, lab_id, &known.remove(lab_id).unwrap_or_default());
+        failed = console.last_failure(failed, removed)?;
     }
+    failed
+}
+
+fn remove_lab(remover: &Remover<'_>, lab_id: &str, open: &[Open]) -> Result<()> {
+    let mut projects: Vec<_> = open.iter().map(|open| open.resource.project.as_str()).collect();
+    projects.dedup();
+    let had = remover.remove(open)?;
+    remover.audit(lab_id, &projects)?;
+    remover.console.line(Tone::Good, "Removed", &format!("lab {lab_id}: {}", had.join(", ")));
     Ok(())
 }
 

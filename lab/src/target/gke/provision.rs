@@ -19,8 +19,8 @@ use crate::kill_point::kill_point;
 use crate::ledger::{Event, Kind, Ledger, Open, Resource};
 use crate::wait::{Look, Wait};
 
-/// How long a cluster may take: five minutes are usual.
-const CLUSTER: Duration = Duration::from_secs(25 * 60);
+/// How long a cluster may take: five minutes are usual, and Google itself gives up on nodes that it finds no room for after 35.
+const CLUSTER: Duration = Duration::from_secs(45 * 60);
 /// How long a Filestore instance may take: five minutes are usual.
 const FILESTORE: Duration = Duration::from_secs(20 * 60);
 /// When to look for the first time at what was seen to begin and takes minutes.
@@ -202,7 +202,9 @@ impl Maker<'_> {
         if let GcloudError::Interrupted(_) = error {
             return Err(error.into());
         }
-        let unclear = error.class() == Class::Unclear;
+        // gcloud looks at a cluster that it has just ordered: that look may come too soon, or to nothing.
+        let not_shown = error.class() == Class::NotFound && error.said().contains(&resource.name);
+        let unclear = error.class() == Class::Unclear || not_shown;
         let there = if unclear { Ok(self.look_patiently(resource)) } else { self.look(resource) };
         match there {
             Ok(Some(thing)) if is_ours(&thing, resource) => {

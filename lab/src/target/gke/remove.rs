@@ -137,10 +137,10 @@ impl Order<'_> {
     /// What is to be done about a thing as it was seen just now; says how it stands.
     fn step(&mut self, thing: &Thing) -> Result<String> {
         match thing.condition {
-            // Google deletes nothing that is still being made.
-            Condition::Coming => Ok(format!("{}, to be deleted then", thing.word)),
+            // Google deletes nothing that is still being made; all else is its to refuse.
+            Condition::Coming if is_being_made(thing) => Ok(format!("{}, to be deleted then", thing.word)),
             Condition::Going => Ok(thing.word.clone()),
-            Condition::Ready | Condition::Failed => self.give(thing),
+            Condition::Coming | Condition::Ready | Condition::Failed => self.give(thing),
         }
     }
 
@@ -211,6 +211,11 @@ impl Order<'_> {
         let command = delete_command_of(self.resource);
         GkeError::Delete { what: self.resource.to_string(), why, command }.into()
     }
+}
+
+fn is_being_made(thing: &Thing) -> bool {
+    let word = thing.word.split(':').next().unwrap_or_default();
+    ["PROVISIONING", "CREATING"].contains(&word)
 }
 
 /// A refusal that asking again does not mend.
