@@ -110,6 +110,8 @@ impl Place {
         let token = home.join("token");
         fs_err::write(&token, "ya29.a-token-of-the-double").expect("a writable directory");
         lab.env("XDG_STATE_HOME", home.join("state")).env("XDG_CACHE_HOME", self.path("cache"));
+        // Nobody's lab looks at the project that is set there, and nothing is asked of it.
+        lab.env("CLOUDSDK_CORE_PROJECT", "ambient-project");
         lab.env("CLOUDSDK_CONFIG", home.join("cloudsdk")).env("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", token);
         lab.env("LAB_LEDGER", self.ledger()).env("LAB_RUNS", self.path("runs"));
         lab.env("KUBECONFIG", self.path("users-kubeconfig")).env("TERM", "xterm").envs(self.double.environment());
@@ -273,6 +275,7 @@ impl Place {
         let touched = |call: &&Call| call.method.ends_with(".delete") && call.answered == 200;
         assert!(self.foreign.is_empty() || cloud.calls.iter().filter(touched).count() == deletes(&cloud), "{when}");
         assert!(cloud.surprises.is_empty(), "{when}: {:#?}", cloud.surprises);
+        assert!(!self.path("users-kubeconfig").exists(), "{when}: a person's kubeconfig was written");
     }
 
     /// Nothing of the lab lives.

@@ -4,11 +4,12 @@
 //! Nodes pull from the double's registry. Where the kernel has no NFS client, a node's `mount.nfs` binds the export's
 //! directory in place of a mount, if it is asked for the share that serves and that answers: the manifests stay Google's.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use lab::docker::Docker;
@@ -30,6 +31,10 @@ const CERTS: &str = "/etc/containerd/certs.d";
 const SPOT: &str = "cloud.google.com/gke-spot";
 /// Where the API server reads whose tokens it takes.
 const TOKENS: &str = "/srv/tokens.csv";
+/// Who owns a cluster of Autopilot.
+const OWNERS: &str = "owners";
+/// What kind says when the control plane serves and the other node is about to join.
+const SERVES: &str = "Joining worker nodes";
 
 /// kind, Docker, and a directory.
 #[derive(Debug, Clone)]
@@ -47,6 +52,8 @@ pub struct Kind {
     port: Arc<OnceLock<u16>>,
     /// Nothing is made or removed here for the time being: the double only says so.
     is_idle: Arc<AtomicBool>,
+    /// Held while kind makes the cluster, which goes on after the cluster is said to run.
+    creating: Arc<Mutex<()>>,
 }
 
 impl Kind {
@@ -57,8 +64,9 @@ impl Kind {
         let gateway = gateway.expect("the network").parse().expect("an address");
         fs_err::create_dir_all(dir.join("export")).expect("a writable directory");
         let docker = Docker::find(None).expect("Docker is there");
-        let (name, dir, bin, port, is_idle) = (name.into(), dir.into(), bin.into(), Arc::default(), Arc::default());
-        Self { name, dir, bin, docker, gateway, port, is_idle }
+        let (name, dir, bin) = (name.into(), dir.into(), bin.into());
+        let (port, is_idle, creating) = Default::default();
+        Self { name, dir, bin, docker, gateway, port, is_idle, creating }
     }
 
     /// Where nodes find the double.
@@ -98,12 +106,12 @@ impl Kind {
         Export::of(&self.docker, &self.name)
     }
 
-    fn work(&self, verb: Verb, resource: &Resource) -> Outcome {
+    fn work(&self, verb: Verb, resource: &Resource, outcome: &OnceLock<Outcome>) -> Outcome {
         if self.is_idle.load(Ordering::SeqCst) {
             return Ok(json!({}));
         }
         match (resource.kind, verb) {
-            (What::Cluster, Verb::Create) => self.create_cluster(resource),
+            (What::Cluster, Verb::Create) => self.create_cluster(resource, outcome),
             (What::Cluster, Verb::Delete) => self.delete_cluster().map(|()| json!({})),
             (What::Instance, Verb::Create) => self.create_instance(resource),
             (What::Instance, Verb::Delete) => self.delete_instance().map(|()| json!({})),
@@ -129,14 +137,35 @@ impl Kind {
         self.export().stop().map(drop).map_err(|error| error.to_string())
     }
 
-    fn create_cluster(&self, resource: &Resource) -> Outcome {
-        let kubeconfig = self.dir.join("kind-kubeconfig");
+    /// A cluster of Autopilot runs before it has nodes: they come when pods want them. So it is said to run, into `outcome`,
+    /// as soon as its API server serves, and the second node joins meanwhile. One of Standard runs with its nodes.
+    fn create_cluster(&self, resource: &Resource, outcome: &OnceLock<Outcome>) -> Outcome {
+        let creating = self.creating.lock().expect("nobody panics with it");
+        let autopilot = resource.body["autopilot"]["enabled"] == true;
         let arguments = ["create", "cluster", "--name", &self.name, "--config", "-"];
         let mut kind = self.kind(&arguments);
         kind.arg("--image").arg(pinned(&NODE));
-        self.prepare().map_err(|error| error.to_string())?;
-        run_with(kind, &self.config(resource.body["autopilot"]["enabled"] == true))?;
-        let text = fs_err::read_to_string(kubeconfig).map_err(|error| error.to_string())?;
+        self.prepare(autopilot).map_err(|error| error.to_string())?;
+        run_and_hear(kind, &self.config(autopilot), |line| {
+            if autopilot && line.contains(SERVES) {
+                let _ = outcome.set(self.grant().and_then(|()| self.access()));
+            }
+        })?;
+        drop(creating);
+        self.access()
+    }
+
+    /// Gives Autopilot's owners what they may do.
+    fn grant(&self) -> Result<(), String> {
+        let mut kubectl = Command::new("docker");
+        kubectl.args(["exec", "--interactive", &format!("{}-control-plane", self.name), "kubectl"]);
+        kubectl.args(["--kubeconfig=/etc/kubernetes/admin.conf", "apply", "--filename=-"]);
+        run_with(kubectl, &autopilots_role()).map(drop)
+    }
+
+    /// Where the cluster's API server is, and by what to know it.
+    fn access(&self) -> Outcome {
+        let text = run_with(self.kind(&["get", "kubeconfig", "--name", &self.name]), "")?;
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
             line.map(|value| value.trim_start_matches(':').trim().to_owned()).ok_or(format!("no `{name}` of kind"))
@@ -181,7 +210,7 @@ impl Kind {
 
     /// Everything that the nodes find mounted: where they pull from, what mounts the share that Filestore's stand-in serves
     /// where the kernel cannot, and whose token is an administrator's, as Google's is of whoever owns the project.
-    fn prepare(&self) -> std::io::Result<()> {
+    fn prepare(&self, autopilot: bool) -> std::io::Result<()> {
         let port = self.port.get().expect("the double serves");
         let hosts = format!(
             "server = \"http://{0}:{port}\"\n[host.\"http://{0}:{port}\"]\n  capabilities = [\"pull\", \"resolve\"]\n",
@@ -192,7 +221,8 @@ impl Kind {
         fs_err::write(folder.join("hosts.toml"), hosts)?;
         write_script(&self.dir.join("mount.nfs"), MOUNT)?;
         let token = uuid::Uuid::new_v4().simple().to_string();
-        fs_err::write(self.dir.join("tokens.csv"), format!("{token},owner,owner,\"system:masters\"\n"))?;
+        let group = if autopilot { OWNERS } else { "system:masters" };
+        fs_err::write(self.dir.join("tokens.csv"), format!("{token},owner,owner,\"{group}\"\n"))?;
         let credential = json!({
             "apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": { "token": token },
         });
@@ -221,6 +251,8 @@ impl Kind {
     }
 
     fn delete_cluster(&self) -> Result<(), String> {
+        // kind would go on with a node that is gone.
+        drop(self.creating.lock());
         run_with(self.kind(&["delete", "cluster", "--name", &self.name]), "").map(drop)
     }
 
@@ -235,8 +267,55 @@ impl Kind {
 impl Behind for Kind {
     fn begin(&self, verb: Verb, resource: Resource, outcome: Arc<OnceLock<Outcome>>) {
         let own = self.clone();
-        thread::spawn(move || outcome.set(own.work(verb, &resource)));
+        thread::spawn(move || {
+            let ended = own.work(verb, &resource, &outcome);
+            if let (Err(why), Some(Ok(_))) = (&ended, outcome.get()) {
+                eprintln!("what was said to run came to nothing: {why}");
+            }
+            let _ = outcome.set(ended);
+        });
     }
+}
+
+/// What an owner of a cluster of Autopilot may do: everything that the tutorial's objects take, and nothing to the nodes
+/// themselves: no request goes through to a kubelet.
+fn autopilots_role() -> String {
+    let rule =
+        |groups: &[&str], resources: &[&str]| json!({ "apiGroups": groups, "resources": resources, "verbs": ["*"] });
+    let core = [
+        "bindings",
+        "configmaps",
+        "endpoints",
+        "events",
+        "namespaces",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "pods",
+        "pods/attach",
+        "pods/exec",
+        "pods/log",
+        "pods/portforward",
+        "pods/status",
+        "secrets",
+        "serviceaccounts",
+        "services",
+    ];
+    let groups = ["apps", "batch", "storage.k8s.io", "events.k8s.io", "discovery.k8s.io", "scheduling.k8s.io"];
+    let nodes = json!({ "apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"] });
+    let rest = json!({ "nonResourceURLs": ["*"], "verbs": ["get"] });
+    let api = "rbac.authorization.k8s.io";
+    let (role, binding) = (
+        json!({
+            "apiVersion": format!("{api}/v1"), "kind": "ClusterRole", "metadata": { "name": OWNERS },
+            "rules": [rule(&[""], &core), rule(&groups, &["*"]), nodes, rest],
+        }),
+        json!({
+            "apiVersion": format!("{api}/v1"), "kind": "ClusterRoleBinding", "metadata": { "name": OWNERS },
+            "roleRef": { "apiGroup": api, "kind": "ClusterRole", "name": OWNERS },
+            "subjects": [{ "apiGroup": api, "kind": "Group", "name": OWNERS }],
+        }),
+    );
+    json!({ "apiVersion": "v1", "kind": "List", "items": [role, binding] }).to_string()
 }
 
 /// The plugin that gke's kubeconfig names: it prints this credential.
@@ -274,16 +353,28 @@ fn docker(arguments: &[&str]) -> Result<String, String> {
 }
 
 /// Runs it to its end, and says what it printed.
-fn run_with(mut command: Command, input: &str) -> Result<String, String> {
+fn run_with(command: Command, input: &str) -> Result<String, String> {
+    run_and_hear(command, input, |_| ())
+}
+
+/// Runs it to its end, and says what it printed; each line of its standard error is heard as it comes.
+fn run_and_hear(mut command: Command, input: &str, mut hear: impl FnMut(&str)) -> Result<String, String> {
     use std::io::Write as _;
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
     let mut stdin = child.stdin.take().expect("a pipe");
     stdin.write_all(input.as_bytes()).map_err(|error| error.to_string())?;
     drop(stdin);
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    let stderr = child.stderr.take().expect("a pipe");
+    let output = thread::spawn(move || child.wait_with_output());
+    let mut said = Vec::new();
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        hear(&line);
+        said.push(line);
+    }
+    let output = output.join().expect("it does not panic").map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
-    Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    Err(format!("{command:?}: {}", said.join("\n").trim()))
 }
