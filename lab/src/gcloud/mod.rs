@@ -429,3 +429,19 @@ fn parse<T: DeserializeOwned>(ended: &Ended, what: &str) -> Result<T> {
     serde_json::from_slice(&ended.stdout)
         .map_err(|error| GcloudError::Unreadable { what: what.into(), why: format!("its answer is not read: {error}") })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lab or a project that has one of Google's words for a name gets no cause of that word.
+    #[test]
+    fn names_are_not_googles_words() {
+        let said = "code=404, message=Not found: projects/quota-exceeded-lab/locations/us-central1/clusters/batch-aiml-stockout.";
+        let arguments =
+            ["container", "clusters", "describe", "batch-aiml-stockout", "--format=json"].map(OsString::from);
+        let told = without_names(said, &arguments, "quota-exceeded-lab");
+        assert_eq!(told, "code=404, message=Not found: projects/NAME/locations/us-central1/clusters/NAME.");
+        assert_eq!(name(&told).cause, "not-found");
+    }
+}

@@ -206,7 +206,7 @@ fn ctrl_c_while_a_red_run_is_taken_down() {
     assert!(place.open_ids().is_empty(), "the ledger says that something may exist");
     let (record, _) = place.newest_record();
     let text = |path: &str| fs_err::read_to_string(record.dir().join(path)).expect(path);
-    assert!(text("cluster/cloud.txt").contains("batch-aiml: ERROR"), "{}", text("cluster/cloud.txt"));
+    assert!(text("cluster/cloud.txt").contains("`batch-aiml`: ERROR"), "{}", text("cluster/cloud.txt"));
     assert!(text("cluster/ledger.jsonl").contains("\"intend\""), "{}", text("cluster/ledger.jsonl"));
     eprintln!("left out: Redis, the Job, and all that needs a cluster; `cargo xtask test --cluster` has it");
 }
