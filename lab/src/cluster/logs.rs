@@ -27,8 +27,17 @@ pub struct RunLog {
 enum Read {
     /// So many bytes of the kubelet's file.
     File(u64),
-    /// By way of `kubectl logs`: when its first line was written, and so many bytes of its two streams.
-    Shown { begun: Option<String>, stdout: usize, stderr: usize },
+    /// By way of `kubectl logs`.
+    Shown(Shown),
+}
+
+/// What was read of a run by way of `kubectl logs`, which shows a run whole and does not say which one it is.
+#[derive(Debug, Default)]
+struct Shown {
+    /// When its first line was written: no other run's was at that very nanosecond.
+    begun: Option<String>,
+    stdout_bytes: usize,
+    stderr_bytes: usize,
 }
 
 /// Lines of a log, taken apart.
@@ -56,31 +65,41 @@ impl RunLog {
     /// # Errors
     /// When the kubelet, or the API server, refuses.
     pub fn news(&mut self, cluster: &Cluster, is_last: bool) -> Result<Lines, ClusterError> {
-        if let Read::File(offset) = &mut self.read {
-            match cluster.log_file(&self.node, &self.path, *offset) {
-                Ok((lines, bytes)) => {
-                    *offset += bytes;
-                    return Ok(lines);
-                }
+        match &mut self.read {
+            Read::File(offset) => match cluster.log_file(&self.node, &self.path, *offset) {
                 Err(error) if error.status() == Some(403) && *offset == 0 => {
-                    self.read = Read::Shown { begun: None, stdout: 0, stderr: 0 };
+                    self.read = Read::Shown(Shown::default());
+                    self.news(cluster, is_last)
                 }
-                Err(error) => return Err(error),
+                read => {
+                    let (lines, bytes) = read?;
+                    *offset += bytes;
+                    Ok(lines)
+                }
+            },
+            Read::Shown(shown) => {
+                let (begun, lines) = cluster.log_as_shown_apart(&self.pod, &self.container, !is_last)?;
+                Ok(shown.news(begun, lines))
             }
         }
-        let (begun, mut lines) = cluster.log_as_shown_apart(&self.pod, &self.container, !is_last)?;
-        let Read::Shown { begun: known, stdout, stderr } = &mut self.read else { return Ok(Lines::default()) };
-        // A container that was started again meanwhile shows another run's.
-        if begun.is_none() || known.as_ref().is_some_and(|known| Some(known) != begun.as_ref()) {
-            return Ok(Lines::default());
+    }
+}
+
+impl Shown {
+    /// What is new of this run in what is shown now; nothing where that is another run's, as of a container that was started
+    /// again meanwhile.
+    fn news(&mut self, begun: Option<String>, mut lines: Lines) -> Lines {
+        if begun.is_none() || (self.begun.is_some() && self.begun != begun) {
+            return Lines::default();
         }
-        *known = begun;
-        for (stream, read) in [(&mut lines.stdout, stdout), (&mut lines.stderr, stderr)] {
+        self.begun = begun;
+        for (stream, read) in [(&mut lines.stdout, &mut self.stdout_bytes), (&mut lines.stderr, &mut self.stderr_bytes)]
+        {
             let all = stream.len();
             stream.drain(..all.min(*read));
             *read = all;
         }
-        Ok(lines)
+        lines
     }
 }
 
@@ -199,5 +218,20 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&lines.stdout), "Worker with sessionID: x\n\n{no object\n");
         assert_eq!(String::from_utf8_lossy(&lines.stderr), "{\"a\": 1}\nworker: failed to read `a`\n");
         assert_eq!(take_apart_as_shown(""), (None, Lines::default()));
+    }
+
+    /// A run that is shown whole again and again is written down once, and another run's lines are not taken for its own.
+    #[test]
+    fn what_is_shown_again_is_no_news() {
+        let mut shown = Shown::default();
+        let mut news = |text: &str| {
+            let (begun, lines) = take_apart_as_shown(text);
+            String::from_utf8(shown.news(begun, lines).stdout).unwrap()
+        };
+        assert_eq!(news(""), "");
+        assert_eq!(news("15:00:00.1Z one\n"), "one\n");
+        assert_eq!(news("15:00:00.1Z one\n"), "");
+        assert_eq!(news("15:00:07.5Z another run\n15:00:07.6Z says more\n"), "");
+        assert_eq!(news("15:00:00.1Z one\n15:00:00.2Z two\n"), "two\n");
     }
 }

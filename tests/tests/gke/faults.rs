@@ -185,6 +185,10 @@ passing! {
     the_answer_to_the_instances_create_is_lost: |cloud| {
         cloud.script = vec![Fault::first(1, CREATE_INSTANCE, What::LoseAnswer)];
     };
+    a_cluster_is_not_shown_at_once: |cloud| {
+        let message = "Not found: projects/my-project/locations/us-central1/clusters/batch-aiml.";
+        cloud.script = vec![Fault::first(2, GET_CLUSTER, refuse(404, "NOT_FOUND", message))];
+    };
     google_is_unavailable_in_between: |cloud| {
         cloud.script = vec![
             Fault { after: 1, ..Fault::first(1, GET_CLUSTER, refuse(503, "UNAVAILABLE", UNAVAILABLE)) },
@@ -247,6 +251,18 @@ fn there_is_no_image_repository() {
         arguments: &["--image-repository", "us-central1-docker.pkg.dev/my-project/batch-aiml"],
         before: |cloud| cloud.resources.retain(|_, known| known.kind != Kind::Repository),
     });
+}
+
+/// What is being repaired costs all the same: it is deleted, not waited for.
+#[test]
+fn an_instance_under_repair_is_deleted() {
+    let place = or_skip!(Place::new());
+    place.provision(&[]);
+    for known in place.double.cloud().resources.values_mut().filter(|known| known.kind == Kind::Instance) {
+        known.body["state"] = "REPAIRING".into();
+    }
+    place.run("down", &[]).assert_code(0);
+    place.assert_nothing_lives("after down");
 }
 
 /// What `down` has deleted is not taken for gone from a list in which a zone is missing: it is asked again, and it says so if

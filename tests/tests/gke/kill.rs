@@ -9,6 +9,7 @@ use lab::kill_point::GKE_KILL_POINTS;
 use rustix::process::Signal;
 
 use crate::double::PROJECT;
+use crate::double::answer::Refusal;
 use crate::double::cloud::Verb;
 use crate::double::fault::{Failing, Fault, What};
 use crate::place::{Place, STANDING};
@@ -138,6 +139,28 @@ fn gc_elsewhere_tells_and_leaves_alone() {
     fs_err::remove_dir_all(place.path("machine/state/batch-ml-lab/default")).expect("the lab's directory");
     place.run("gc", &[]).assert_code(0);
     place.assert_nothing_lives("after gc where the directory is gone");
+}
+
+/// A lab that cannot be removed keeps no other one: `gc` goes on, and says in the end which one stays.
+#[test]
+fn gc_goes_on_after_a_failure() {
+    let place = or_skip!(Place::new());
+    let names = ["one", "other"].map(|name| ["--name", name]);
+    names.iter().for_each(|name| place.provision(name));
+    let ids = place.lab_ids();
+    let all: Vec<_> = ids.iter().flat_map(|id| ["--lab-id", id.as_str()]).collect();
+    let refusal = Refusal::new(403, "PERMISSION_DENIED", "Required \"container.clusters.delete\" permission(s).");
+    let method = "container.projects.locations.clusters.delete";
+    place.double.cloud().script = vec![Fault::first(1, method, What::Refuse(refusal))];
+    let said = place.run_on("another", "gc", &all);
+    said.assert_code(4);
+    assert!(said.err.contains("container.clusters.delete"), "{}", said.err);
+    // A cluster lives with its pool, and of the lab that was refused nothing else.
+    let clusters =
+        place.living().iter().filter(|name| name.contains("/clusters/") && !name.contains("/nodePools/")).count();
+    assert_eq!((clusters, place.open_ids().len()), (1, 1), "{:#?}", place.living());
+    place.run_on("another", "gc", &["--lab-id", place.open_ids().first().expect("the other one")]).assert_code(0);
+    place.assert_nothing_lives("after gc once more");
 }
 
 /// `down` at once after a kill, while the gcloud of the killed lab may still be at work, leaves nothing either.

@@ -202,7 +202,7 @@ impl Maker<'_> {
         if let GcloudError::Interrupted(_) = error {
             return Err(error.into());
         }
-        // gcloud looks at a cluster that it has just ordered: that look may come too soon, or to nothing.
+        // gcloud looks at a cluster that it has just ordered, and that look may come too soon.
         let not_shown = error.class() == Class::NotFound && error.said().contains(&resource.name);
         let unclear = error.class() == Class::Unclear || not_shown;
         let there = if unclear { Ok(self.look_patiently(resource)) } else { self.look(resource) };
