@@ -16,9 +16,9 @@ pub fn report(ending: &Ending<'_>, console: &Console) {
 
 /// Tells GitHub why there is no verdict on a run, mostly because it could not begin, where GitHub runs it. There is no record, and so no file to point to.
 pub fn report_refusal(cause: &str, error: &str, remedy: &str, console: &Console) {
-    let remedy = if remedy.is_empty() { String::new() } else { format!("\nremedy: {remedy}") };
-    let summary = || format!("### ❌ batch-ML lab: no verdict\n\n- **{cause}**: {error}{remedy}\n\n");
-    tell(|| annotation(None, None, cause, &format!("{error}{remedy}")), summary, console);
+    let message = with_remedy(error, remedy);
+    let summary = || format!("### ❌ batch-ML lab: no verdict\n\n- **{cause}**: {message}\n\n");
+    tell(|| annotation(None, None, cause, &message), summary, console);
 }
 
 fn tell(annotations: impl FnOnce() -> String, summary: impl FnOnce() -> String, console: &Console) {
@@ -38,20 +38,19 @@ fn tell(annotations: impl FnOnce() -> String, summary: impl FnOnce() -> String, 
 
 fn annotations(ending: &Ending<'_>) -> String {
     let mut text = String::new();
-    if let Some(failed) = ending.failed {
-        let place = ending.place("steps.jsonl", None);
-        text += &annotation(
-            Some(&place),
-            None,
-            &failed.failure.cause,
-            &format!("{}\nremedy: {}", failed.failure.error, failed.failure.remedy),
-        );
+    for (failure, (file, line)) in ending.failures() {
+        let message = with_remedy(&failure.error, &failure.remedy);
+        text += &annotation(Some(&ending.place(&file, None)), line, &failure.cause, &message);
     }
-    for finding in ending.findings() {
-        let message = format!("{}\nremedy: {}", finding.message, finding.remedy);
+    for finding in ending.further_findings() {
+        let message = with_remedy(&finding.message, &finding.remedy);
         text += &annotation(Some(&ending.place(&finding.file, None)), finding.line, &finding.cause, &message);
     }
     text
+}
+
+fn with_remedy(message: &str, remedy: &str) -> String {
+    if remedy.is_empty() { message.to_owned() } else { format!("{message}\nremedy: {remedy}") }
 }
 
 /// A workflow command: what ends a property or the line is escaped.
@@ -81,7 +80,11 @@ fn summary(ending: &Ending<'_>, steps: &[StepLine]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "| {} | {:.2} | {} |", step.name, step.seconds, cell(&what));
     }
-    for finding in ending.findings() {
+    for (failure, (file, line)) in ending.failures() {
+        let message = with_remedy(&failure.error, &failure.remedy);
+        let _ = writeln!(text, "\n- **{}**: {message} `{}`", failure.cause, ending.place(&file, line));
+    }
+    for finding in ending.further_findings() {
         let place = ending.place(&finding.file, finding.line);
         let _ = writeln!(
             text,

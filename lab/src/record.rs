@@ -228,6 +228,18 @@ pub struct Verdict {
     pub judges: Vec<String>,
     /// What they object to, in order.
     pub findings: Vec<Finding>,
+    /// What was not asked of this run, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+}
+
+/// What a judge does not ask of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The judge's name.
+    pub judge: String,
+    /// A sentence.
+    pub message: String,
 }
 
 /// One objection.

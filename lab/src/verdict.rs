@@ -78,13 +78,13 @@ impl Ending<'_> {
         let good = self.exit() == Exit::Green;
         let tone = if good { Tone::Good } else { Tone::Bad };
         console.result(tone, "Verdict", &self.headline());
-        if let Some(failed) = self.failed {
-            print_failure(console, &failed.failure, &self.failure_place(&failed.failure));
-        }
-        for failure in self.verdict.err().into_iter().chain(self.teardown) {
-            print_failure(console, failure, &self.place("", None));
+        for (failure, (file, line)) in self.failures() {
+            print_failure(console, failure, &self.place(&file, line));
         }
         self.print_findings(console);
+        for note in self.verdict.map_or(&[][..], |verdict| &verdict.notes) {
+            console.result(Tone::Note, "Not judged", &format!("{}: {}", note.judge, note.message));
+        }
         console.result(Tone::Note, "Record", &self.place("", None));
         console.result(Tone::Note, "Versions", &self.evidence.versions());
         let notes = &self.evidence.summary().notes;
@@ -118,9 +118,7 @@ impl Ending<'_> {
     }
 
     fn print_findings(&self, console: &Console) {
-        let mut findings: Vec<_> = self.findings().iter().filter(|finding| !self.says_the_same(finding)).collect();
-        // Six restarts that failed alike are one thing to read.
-        findings.dedup();
+        let findings = self.further_findings();
         let shown = if self.failed.is_some() { FINDINGS_SHOWN_BESIDE } else { FINDINGS_SHOWN };
         for finding in findings.iter().take(shown) {
             console.result(Tone::Bad, "Finding", &format!("{}: {}", finding.cause, finding.message));
@@ -132,6 +130,21 @@ impl Ending<'_> {
             let more = format!("and {} more in {}", hidden, self.place("verdict.json", None));
             console.result(Tone::Bad, "Finding", &more);
         }
+    }
+
+    /// What the lab itself failed at, and where the record shows it best: file and line.
+    pub fn failures(&self) -> Vec<(&Failure, (String, Option<u32>))> {
+        let of_the_run = self.failed.map(|failed| (&failed.failure, self.spot(&failed.failure)));
+        let others = self.verdict.err().into_iter().chain(self.teardown);
+        of_the_run.into_iter().chain(others.map(|failure| (failure, (String::new(), None)))).collect()
+    }
+
+    /// The findings that tell more than the failures do.
+    pub fn further_findings(&self) -> Vec<&Finding> {
+        let mut findings: Vec<_> = self.findings().iter().filter(|finding| !self.says_the_same(finding)).collect();
+        // Six restarts that failed alike are one thing to read.
+        findings.dedup();
+        findings
     }
 
     /// `green: 9 judges, no objection`, `red: queue-livelock in step watch`.
@@ -166,13 +179,13 @@ impl Ending<'_> {
     }
 
     /// Where the record shows a failure best; the failed step itself where no other place does.
-    fn failure_place(&self, failure: &Failure) -> String {
+    fn spot(&self, failure: &Failure) -> (String, Option<u32>) {
         let Some(Place { file, holds }) = failure.evidence.as_deref() else {
-            return self.place("steps.jsonl", self.step_line());
+            return ("steps.jsonl".into(), self.step_line());
         };
         let text = self.evidence.record().text(file).unwrap_or_default();
         let line = text.lines().position(|line| line.contains(holds)).and_then(|line| u32::try_from(line + 1).ok());
-        self.place(file, line)
+        (file.clone(), line)
     }
 
     /// The line of the failed step in `steps.jsonl`.

@@ -27,6 +27,8 @@ causes! {
     UNFINISHED_RUN = "unfinished-run", "run it again; the record holds what happened until then";
     /// A step failed and yet the run calls itself finished.
     FAILED_STEP = "failed-step", "read the step's error; the record contradicts itself, which is a fault of the lab";
+    /// A finished run did not go through the tutorial's steps, each once and in its place.
+    SKIPPED_STEP = "skipped-step", "run it again; if `steps.jsonl` lacks the step again, the lab's list of steps is not the tutorial's";
     /// A file of the record is absent or cannot be read.
     MISSING_EVIDENCE = "missing-evidence", "run it again; if the file is missing again, the lab fails to write it";
     /// The record has a layout that these judges do not know.
@@ -82,12 +84,15 @@ causes! {
     /// A file that the tutorial lists is not there.
     MISSING_FILE = "missing-file", "publish the checkpoint before the report entry, and both before the completion";
 
+    /// What `ls -1` showed on the share is not what was copied from there.
+    WRONG_LISTING = "wrong-listing", "look for who changed `output/` between the listing and the copy; the tutorial's step 12 shows what the folder holds";
+
     // The report.
     /// An entry of the report is cut off, or two are mixed.
     TORN_REPORT = "torn-report", "publish the report by rename, under a lock; never append in place";
     /// A line of the report is not in the tutorial's grammar.
     MALFORMED_REPORT = "malformed-report", "compare the line with the report's grammar in the tutorial";
-    /// The entries are not in the order in which the datasets were gone through.
+    /// The entries, or the times that they name, are not in the order in which the datasets were gone through.
     REPORT_OUT_OF_ORDER = "report-out-of-order", "add the entry when its dataset is completed, at the end";
     /// An entry names another checkpoint than its dataset's.
     WRONG_CHECKPOINT_NAME = "wrong-checkpoint-name", "the checkpoint of `DAY.pkl` is `model_cpt_DAY.pkl`";

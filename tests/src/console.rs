@@ -13,6 +13,9 @@ const VERB_COLUMNS: usize = 12;
 /// Escape sequences are for a terminal; a file or a pipe gets none.
 pub fn render(verdict: &Verdict, record: &Path, colours: bool) -> String {
     let mut text: String = verdict.findings.iter().map(|finding| render_finding(finding, record, colours)).collect();
+    for note in &verdict.notes {
+        let _ = writeln!(text, "note: {}: {}\n", note.judge, indent(&note.message, 6));
+    }
     text.push_str(&summary(verdict, colours));
     text
 }

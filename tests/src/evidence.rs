@@ -43,6 +43,8 @@ pub struct Evidence {
     pub job: Option<Job>,
     /// What each container printed on its standard output, in order of pods and runs.
     pub logs: Vec<Log>,
+    /// `listing.txt`.
+    pub listing: Option<String>,
     /// Files below `output/`, hidden ones too, sorted.
     pub output: Vec<String>,
     /// `output/report.txt`.
@@ -81,11 +83,13 @@ impl Evidence {
         let after = gaps.keep("queue/after.json", record.queue(When::After));
         let job = gaps.keep("job.json", record.job());
         let logs = job.as_ref().map(|job| read_logs(&record, job, &mut gaps)).unwrap_or_default();
+        let listing = gaps.keep("listing.txt", record.text("listing.txt"));
         let output = gaps.keep("output", record.output_files()).unwrap_or_default();
         // A report that is not there is the listing's matter, not a gap of the evidence.
         let report = record.report().ok();
         let datasets = Datasets::of(&record, inputs.as_ref());
-        Ok(Self { record, summary, inputs, steps, before, after, job, logs, output, report, datasets, gaps: gaps.0 })
+        let gaps = gaps.0;
+        Ok(Self { record, summary, inputs, steps, before, after, job, logs, listing, output, report, datasets, gaps })
     }
 
     /// Every step was gone through: only then is what is missing an objection.

@@ -4,10 +4,30 @@ use lab::record::{ContainerRun, Finding};
 
 use crate::causes::{CONTAINER_STILL_RUNNING, EXIT_CODE, JOB_NOT_COMPLETE};
 use crate::evidence::{Evidence, Log, finding};
+use crate::judges::Reach;
 
 const FILE: &str = "job.json";
 /// Our worker's exit code when it has finished all but what it had to set aside.
 const SET_ASIDE: i32 = 3;
+
+/// Nothing forbids a worker to sit out the grace that a Spot node leaves it; whoever tries one out wants to know.
+pub fn reach(evidence: &Evidence) -> Reach {
+    let had_notice = evidence.summary.asked.iter().any(|word| word.ends_with("SIGTERM"));
+    let outlived = |log: &&Log| match (log.container.exit_code, log.container.preempted_by.as_deref()) {
+        (Some(137), Some("SIGTERM")) => true,
+        // What the lab sent last.
+        (Some(137), Some("SIGKILL")) => had_notice,
+        _ => false,
+    };
+    match evidence.logs.iter().find(outlived) {
+        Some(log) => Reach::Part(format!(
+            "a container of pod `{}` did not end on SIGTERM within its grace, and was killed; that costs the next one the wait for its \
+             lease, and is no objection",
+            log.pod
+        )),
+        None => Reach::Whole,
+    }
+}
 
 /// Looks at the Job's condition and at how each container ended.
 pub fn hear(evidence: &Evidence) -> Vec<Finding> {

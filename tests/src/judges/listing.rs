@@ -1,12 +1,17 @@
-//! Judge `listing`: the output is one checkpoint a dataset and the report, and nothing else, not even hidden.
+//! Judge `listing`: the output is one checkpoint a dataset and the report, and nothing else, not even hidden; and that is
+//! what the tutorial's `ls -1` shows.
+
+use std::collections::BTreeSet;
 
 use lab::record::Finding;
 
-use crate::causes::{MISSING_FILE, STRAY_FILE, STRAY_TEMPORARY_FILE};
-use crate::evidence::{Evidence, checkpoint_name, finding};
+use crate::causes::{MISSING_FILE, STRAY_FILE, STRAY_TEMPORARY_FILE, WRONG_LISTING};
+use crate::evidence::{Evidence, checkpoint_name, finding, names};
 
 /// The report's file, relative to `output/`.
 const REPORT: &str = "report.txt";
+/// What `ls -1` showed.
+const LISTING: &str = "listing.txt";
 
 /// Compares the files below `output/` with those that the queue leads to expect.
 pub fn hear(evidence: &Evidence) -> Vec<Finding> {
@@ -16,7 +21,29 @@ pub fn hear(evidence: &Evidence) -> Vec<Finding> {
     let usable = evidence.usable();
     let known = |file: &str| file == REPORT || usable.iter().any(|item| checkpoint_name(item) == file);
     let strays = evidence.output.iter().filter(|file| !known(file)).filter_map(|file| stray(evidence, file));
-    strays.chain(missing(evidence, &usable)).collect()
+    strays.chain(missing(evidence, &usable)).chain(wrong_listing(evidence)).collect()
+}
+
+/// `ls -1` names what lies in the folder itself, but for what is hidden, a name a line. Its order is the locale's.
+fn wrong_listing(evidence: &Evidence) -> Option<Finding> {
+    let listing = evidence.listing.as_deref()?;
+    let shown: BTreeSet<_> = listing.lines().collect();
+    let top = |file: &String| file.split('/').next().unwrap_or_default().to_owned();
+    let there: BTreeSet<_> = evidence.output.iter().map(top).filter(|name| !name.starts_with('.')).collect();
+    let there: BTreeSet<_> = there.iter().map(String::as_str).collect();
+    let unshown: Vec<_> = there.difference(&shown).copied().collect();
+    let gone: Vec<_> = shown.difference(&there).copied().collect();
+    let message = match (unshown.is_empty(), gone.is_empty(), listing.lines().count() == shown.len()) {
+        (true, true, true) => return None,
+        (true, true, false) => "`ls -1` named a file twice.".to_owned(),
+        (true, false, _) => format!("`ls -1` showed {}, and the copy of the output lacks it.", names(gone)),
+        (false, true, _) => format!("`ls -1` did not show {}, and the copy of the output has it.", names(unshown)),
+        (false, false, _) => {
+            let (gone, unshown) = (names(gone), names(unshown));
+            format!("`ls -1` showed {gone}, and the copy of the output has {unshown} instead.")
+        }
+    };
+    Some(finding(WRONG_LISTING, message, LISTING, None))
 }
 
 /// A dataset of which there is no trace at all is the queue's matter; here, part of its results is there and part not.

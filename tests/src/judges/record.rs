@@ -1,8 +1,9 @@
 //! Judge `record`: the run went through every step, and its record is complete.
 
+use lab::flow::{Phase, TUTORIAL};
 use lab::record::{Finding, Outcome, SCHEMA};
 
-use crate::causes::{FAILED_STEP, MISSING_EVIDENCE, UNFINISHED_RUN, UNKNOWN_SCHEMA};
+use crate::causes::{FAILED_STEP, MISSING_EVIDENCE, SKIPPED_STEP, UNFINISHED_RUN, UNKNOWN_SCHEMA};
 use crate::evidence::{Evidence, finding};
 
 const SUMMARY: &str = "record.json";
@@ -53,6 +54,8 @@ fn contradictions(evidence: &Evidence) -> Vec<Finding> {
     }
     if evidence.steps.is_empty() {
         findings.push(finding(MISSING_EVIDENCE, "The record names no step.", STEPS, None));
+    } else {
+        findings.extend(skipped(evidence));
     }
     for (file, error) in &evidence.gaps {
         findings.push(finding(
@@ -63,6 +66,25 @@ fn contradictions(evidence: &Evidence) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// The first place where the steps are not the tutorial's, as far as a run is judged: up to the clean-up.
+fn skipped(evidence: &Evidence) -> Option<Finding> {
+    let expected = TUTORIAL.iter().filter(|step| step.phase != Phase::Down).map(|step| step.name);
+    let is_known = |name: &str| TUTORIAL.iter().any(|step| step.phase != Phase::Down && step.name == name);
+    let mut taken = evidence.steps.iter().zip(1..).filter(|(step, _)| is_known(&step.name));
+    let object = |message: String, line| finding(SKIPPED_STEP, message, STEPS, line);
+    for due in expected {
+        match taken.next() {
+            Some((step, _)) if step.name == due => {}
+            Some((step, line)) => {
+                let message = format!("Step `{}` stands where `{due}` is due.", step.name);
+                return Some(object(message, Some(line)));
+            }
+            None => return Some(object(format!("The run calls itself finished without step `{due}`."), None)),
+        }
+    }
+    taken.next().map(|(step, line)| object(format!("Step `{}` was gone through again.", step.name), Some(line)))
 }
 
 fn failed_line(evidence: &Evidence, name: &str) -> Option<u32> {

@@ -50,8 +50,8 @@ pub fn hear(evidence: &Evidence) -> Vec<Finding> {
             );
             findings.push(finding(WRONG_CHECKPOINT_NAME, message, FILE, line));
         }
-        findings.extend(stale(evidence, entry).map(|message| finding(STALE_REPORT, message, FILE, line)));
     }
+    findings.extend(stale(evidence, &report));
     findings.extend(lost(evidence, &report));
     findings.extend(out_of_order(evidence, &report));
     findings
@@ -93,6 +93,7 @@ fn lost(evidence: &Evidence, report: &Report) -> Vec<Finding> {
     lost.map(object).collect()
 }
 
+/// The first entry that stands, or that was written, before one that comes earlier in the queue.
 fn out_of_order(evidence: &Evidence, report: &Report) -> Option<Finding> {
     if !evidence.has_fixed_order() {
         return None;
@@ -101,31 +102,57 @@ fn out_of_order(evidence: &Evidence, report: &Report) -> Option<Finding> {
     let place = |entry: &Entry| order.iter().position(|name| *name == entry.dataset);
     let places: Vec<_> =
         report.entries.iter().enumerate().filter_map(|(number, entry)| Some((number, place(entry)?))).collect();
-    let [_, (number, _)] = places.windows(2).find(|pair| pair[0].1 > pair[1].1)? else { return None };
-    let (later, earlier) = (&report.entries[number - 1].dataset, &report.entries[*number].dataset);
-    let message = format!("The report has `{earlier}` after `{later}`, which comes later in the queue.");
-    Some(finding(REPORT_OUT_OF_ORDER, message, FILE, line_of(*number)))
+    if let Some([_, (number, _)]) = places.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+        let (later, earlier) = (&report.entries[number - 1].dataset, &report.entries[*number].dataset);
+        let message = format!("The report has `{earlier}` after `{later}`, which comes later in the queue.");
+        return Some(finding(REPORT_OUT_OF_ORDER, message, FILE, line_of(*number)));
+    }
+    // The machine of a restarted worker may be another one, whose clock is behind.
+    let tolerance = SignedDuration::from_secs(if evidence.has_restarts() { CLOCK_TOLERANCE_S } else { 0 });
+    let is_before = |pair: &[Entry]| Some(written(&pair[1])? + tolerance < written(&pair[0])?);
+    let number = report.entries.windows(2).position(|pair| is_before(pair) == Some(true))? + 1;
+    let (entry, above) = (&report.entries[number], &report.entries[number - 1]);
+    let message = format!(
+        "The entry for `{}` was written at {}, before the one above it, at {}.",
+        entry.dataset, entry.generated_on, above.generated_on
+    );
+    Some(finding(REPORT_OUT_OF_ORDER, message, FILE, line_of(number)))
 }
 
-/// Whether the entry's time lies outside of the run in every time zone that there is.
-fn stale(evidence: &Evidence, entry: &Entry) -> Option<String> {
-    let summary = &evidence.summary;
-    let started: Timestamp = summary.started.parse().ok()?;
-    let ended: Timestamp = summary.ended.as_ref()?.parse().ok()?;
-    let written: DateTime = entry.generated_on.parse().ok()?;
-    let written = written.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+/// The entries that were not written during the run, whichever time zone their writer was in; one zone for all of them.
+fn stale(evidence: &Evidence, report: &Report) -> Vec<Finding> {
+    let Some((started, ended)) = times_of(evidence) else { return Vec::new() };
     let tolerance = SignedDuration::from_secs(CLOCK_TOLERANCE_S);
-    let in_the_run = |zone_s: i64| {
+    let is_in_the_run = |entry: &Entry, zone_s: i64| {
+        let Some(written) = written(entry) else { return true };
         let written = written - SignedDuration::from_secs(zone_s);
         written >= started - tolerance && written <= ended + tolerance
     };
-    let mut zones = (-ZONE_LIMIT_S..=ZONE_LIMIT_S).step_by(ZONE_STEP_S as usize);
-    let message = || {
-        let end = summary.ended.as_deref().unwrap_or_default();
-        format!(
-            "The entry for `{}` was written at {}; the run went from {} to {end}.",
-            entry.dataset, entry.generated_on, summary.started
-        )
+    let strays = |zone_s: i64| {
+        let stray = |entry: &&Entry| !is_in_the_run(entry, zone_s);
+        report.entries.iter().filter(stray).count()
     };
-    (!zones.any(in_the_run)).then(message)
+    let zones = (-ZONE_LIMIT_S..=ZONE_LIMIT_S).step_by(ZONE_STEP_S as usize);
+    let Some(zone_s) = zones.min_by_key(|zone_s| (strays(*zone_s), zone_s.abs())) else { return Vec::new() };
+    let stray = |(_, entry): &(usize, &Entry)| !is_in_the_run(entry, zone_s);
+    let object = |(number, entry): (usize, &Entry)| {
+        let message = format!(
+            "The entry for `{}` was written at {}; the run went from {started} to {ended}.",
+            entry.dataset, entry.generated_on
+        );
+        finding(STALE_REPORT, message, FILE, line_of(number))
+    };
+    report.entries.iter().enumerate().filter(stray).map(object).collect()
+}
+
+/// When the run began and ended.
+fn times_of(evidence: &Evidence) -> Option<(Timestamp, Timestamp)> {
+    let summary = &evidence.summary;
+    Some((summary.started.parse().ok()?, summary.ended.as_ref()?.parse().ok()?))
+}
+
+/// The entry's time, as if its writer had been in UTC.
+fn written(entry: &Entry) -> Option<Timestamp> {
+    let written: DateTime = entry.generated_on.parse().ok()?;
+    Some(written.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }

@@ -10,6 +10,7 @@ use super::report::line_of;
 use crate::causes::{BELOW_THRESHOLD, CONSTANT_MODEL, VACUOUS_THRESHOLD};
 use crate::evidence::{Evidence, TESTING, TRAINING, finding, names};
 use crate::golden;
+use crate::judges::Reach;
 use crate::thresholds::{Data, Threshold, Thresholds, Tutorial, Which, frauds};
 
 const REPORT: &str = "output/report.txt";
@@ -18,11 +19,30 @@ const TESTING_LINE: u32 = 6;
 /// Fewer frauds than this among all that a model has seen, and giving up on them is no sign of a fault.
 const FRAUDS_TO_LEARN_FROM: u64 = 10;
 
+/// Says when a run is held to no bound.
+pub fn reach(evidence: &Evidence) -> Reach {
+    let (Some(report), Some(testing)) = (evidence.parsed_report(), evidence.rows(TESTING)) else { return Reach::Whole };
+    if !evidence.is_our_worker() {
+        let constant = constant_models(&figures(evidence, &report, testing));
+        let besides = constant.map_or(String::new(), |finding| format!(". {}", finding.message));
+        return Reach::Nothing(format!("of another worker's model the tutorial promises nothing{besides}"));
+    }
+    let Ok(thresholds) = Thresholds::parse(golden::THRESHOLDS) else { return Reach::Whole };
+    let Ok(hold) = thresholds.that_hold_for(data(evidence, &thresholds.tutorial), testing) else { return Reach::Whole };
+    let training = report.entries.iter().filter_map(|entry| evidence.rows(&format!("{TRAINING}{}", entry.dataset)));
+    let seen: u64 = training.map(frauds).sum();
+    if hold.iter().any(|threshold| seen >= threshold.frauds_at_least) {
+        return Reach::Whole;
+    }
+    Reach::Part(format!(
+        "no bound holds for this data, with {seen} frauds in the training days and {} in the test set; only that no model is constant was \
+         asked",
+        frauds(testing),
+    ))
+}
+
 /// Computes each checkpoint's figures on the test set and holds them against the bounds.
 pub fn hear(evidence: &Evidence) -> Vec<Finding> {
-    if !evidence.is_our_worker() {
-        return Vec::new();
-    }
     let (Some(report), Some(testing)) = (evidence.parsed_report(), evidence.rows(TESTING)) else { return Vec::new() };
     let thresholds = Thresholds::parse(golden::THRESHOLDS);
     let hold = thresholds.as_ref().map_err(ToString::to_string).and_then(|thresholds| {

@@ -44,6 +44,23 @@ fn a_red_run_is_annotated_and_summed_up() {
     assert!(added.contains("**set-aside-dataset** (queue): ") && added.contains("queue/after.json:"), "{added}");
 }
 
+/// A step that failed is annotated once, at the line of the record that shows it best, and summed up with its remedy.
+#[test]
+fn a_failed_step_is_annotated_where_the_record_shows_it() {
+    let place = or_skip!(Place::new());
+    let arguments = ["--worker-cmd", "echo no luck today >&2; exit 7", "--job-time-scale", "0.001"];
+    let (said, summary) = run(&place, &arguments);
+    let of_the_step: Vec<_> = said.lines().filter(|line| line.contains("title=job-failed::")).collect();
+    let [annotation] = of_the_step[..] else { panic!("one failure, one annotation: {of_the_step:#?}") };
+    let (file, rest) =
+        annotation.strip_prefix("::error file=").and_then(|rest| rest.split_once(",line=")).expect("a line");
+    let line = rest.split_once(',').expect("a title").0.parse::<usize>().expect("a number");
+    let evidence = fs_err::read_to_string(file).expect("the evidence is where the annotation points");
+    assert_eq!(evidence.lines().nth(line - 1), Some("no luck today"), "{annotation}");
+    assert!(annotation.contains("%0Aremedy: "), "{annotation}");
+    assert!(summary.contains("- **job-failed**: ") && summary.contains("\nremedy: "), "{summary}");
+}
+
 /// A green run annotates nothing, and its summary says that it is green.
 #[test]
 fn a_green_run_is_summed_up_alone() {

@@ -5,7 +5,7 @@
 use lab::record::{Outcome, When};
 use worker::model::{self, AMOUNT, Model};
 
-use super::patient::{Patient, output};
+use super::patient::{Patient, checkpoint, output};
 use super::variations::{runs, whole};
 
 /// One bad record.
@@ -52,6 +52,9 @@ pub const DOCTORINGS: &[Doctoring] = table! {
     "record" "missing-evidence" "" "What became of the Job was not written down." |patient| patient.remove("job.json");
     "record" "failed-step" "" "A step failed, and the run was called finished." |patient| patient.text("steps.jsonl", |text| {
         text.replacen("\"error\":null", "\"error\":\"failed to reach Redis\"", 1)
+    });
+    "record" "skipped-step" "" "The queue was never filled by the step that does it." |patient| patient.text("steps.jsonl", |text| {
+        text.lines().filter(|line| !line.contains("\"name\":\"queue\"")).map(|line| format!("{line}\n")).collect()
     });
     "record" "unknown-schema" "" "A later version wrote the record." |patient| patient.summary(|summary| summary.schema += 1);
 
@@ -155,13 +158,16 @@ pub const DOCTORINGS: &[Doctoring] = table! {
     };
 
     "listing" "stray-temporary-file" "" "A worker was killed while it published, and nobody cleaned up." |patient| {
-        patient.record.set_text(&format!("output/.model_cpt_{THIRD}.pkl.{SESSION}.tmp"), "half of a checkpoint").expect("a writable record");
+        patient.add_output(&format!(".model_cpt_{THIRD}.pkl.{SESSION}.tmp"), "half of a checkpoint");
     };
     "listing" "stray-file" "" "The worker left a file of its own." |patient| {
-        patient.record.set_text("output/metrics.json", "{}\n").expect("a writable record");
+        patient.add_output("metrics.json", "{}\n");
     };
-    "listing" "missing-file" "" "A checkpoint that the report names is not there." |patient| patient.remove(&output(LAST));
-    "listing" "missing-file" "report" "There is no report." |patient| patient.remove("output/report.txt");
+    "listing" "missing-file" "" "A checkpoint that the report names is not there." |patient| patient.remove_output(&checkpoint(LAST));
+    "listing" "missing-file" "report" "There is no report." |patient| patient.remove_output("report.txt");
+    "listing" "wrong-listing" "" "The listing is that of another run." |patient| patient.text("listing.txt", |text| {
+        text.replace(LAST, "2018-04-05")
+    });
 
     "report" "torn-report" "" "The report was cut off while it was written." |patient| patient.text("output/report.txt", |text| {
         text[..text.len() - 60].to_owned()
@@ -256,7 +262,7 @@ fn item(day: &str) -> String {
 /// As if the dataset had never been trained on.
 fn forget(patient: &Patient, day: &str) {
     patient.report(|entries| entries.retain(|entry| !entry.dataset.starts_with(day)));
-    patient.remove(&output(day));
+    patient.remove_output(&checkpoint(day));
 }
 
 /// As if the dataset's claim were still held.

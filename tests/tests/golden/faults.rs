@@ -4,6 +4,7 @@ use lab::record::{DatasetsSource, Outcome, When};
 use tests::evidence::{TESTING, TRAINING};
 
 use worker::model::Model;
+use worker::report::Entry;
 
 use super::patient::Patient;
 use super::variations::{begun, runs};
@@ -18,6 +19,27 @@ pub const FAULTS: &[Fault] = &[
     }),
     ("record", "missing-evidence", "No step was written down.", "names no step", |patient| {
         patient.text("steps.jsonl", |_| String::new())
+    }),
+    ("record", "skipped-step", "Two steps changed places.", "`claim` stands where `volume` is due", |patient| {
+        steps(patient, |lines| lines.swap(1, 2));
+    }),
+    ("record", "skipped-step", "A step was gone through twice.", "`report` was gone through again", |patient| {
+        steps(patient, |lines| lines.push(lines[11].clone()));
+    }),
+    ("record", "skipped-step", "The last step is not there.", "without step `report`", |patient| {
+        steps(patient, |lines| lines.truncate(11));
+    }),
+    ("record", "missing-evidence", "The listing was not kept.", "`listing.txt` of the record", |patient| {
+        patient.remove("listing.txt");
+    }),
+    ("listing", "wrong-listing", "A file came after the listing.", "did not show `report.txt`", |patient| {
+        patient.text("listing.txt", |text| text.replace("report.txt\n", ""));
+    }),
+    ("listing", "wrong-listing", "A file went after the listing.", "showed `metrics.json`", |patient| {
+        patient.text("listing.txt", |text| format!("{text}metrics.json\n"));
+    }),
+    ("listing", "wrong-listing", "A name stands in the listing twice.", "named a file twice", |patient| {
+        patient.text("listing.txt", |text| format!("{text}report.txt\n"));
     }),
     ("record", "missing-evidence", "A file is not what it should be.", "cannot be read", |patient| {
         patient.text("queue/after.json", |text| text[..text.len() / 2].to_owned());
@@ -102,12 +124,25 @@ pub const FAULTS: &[Fault] = &[
         "stale-report",
         "An entry was written an hour and seven minutes too late.",
         "`2018-04-01.pkl` was written at",
+        |patient| patient.report(|entries| shift(&mut entries[3], jiff::Span::new().hours(1).minutes(7))),
+    ),
+    (
+        "report",
+        "stale-report",
+        "An entry was written whole hours before the others, as if its writer had been in another zone.",
+        "`2018-04-03.pkl` was written at",
+        |patient| patient.report(|entries| shift(&mut entries[1], jiff::Span::new().hours(-3))),
+    ),
+    (
+        "report",
+        "report-out-of-order",
+        "An entry was written before the one above it.",
+        "before the one above it",
         |patient| {
             patient.report(|entries| {
-                let written: jiff::civil::DateTime = entries[3].generated_on.parse().expect("a time");
-                let late = written + jiff::Span::new().hours(1).minutes(7);
-                entries[3].generated_on = worker::report::timestamp(late);
-            })
+                let (first, second) = entries.split_at_mut(1);
+                std::mem::swap(&mut first[0].generated_on, &mut second[0].generated_on);
+            });
         },
     ),
     (
@@ -121,6 +156,21 @@ pub const FAULTS: &[Fault] = &[
         },
     ),
 ];
+
+/// Edits the lines of the steps.
+fn steps(patient: &Patient, edit: impl FnOnce(&mut Vec<String>)) {
+    patient.text("steps.jsonl", |text| {
+        let mut lines = text.lines().map(str::to_owned).collect();
+        edit(&mut lines);
+        lines.iter().map(|line| format!("{line}\n")).collect()
+    });
+}
+
+/// As if an entry had been written at another time.
+pub fn shift(entry: &mut Entry, by: jiff::Span) {
+    let written: jiff::civil::DateTime = entry.generated_on.parse().expect("a time");
+    entry.generated_on = worker::report::timestamp(written + by);
+}
 
 /// A model of ours for which class 1 beats class 0 by less than the rounding errors of values like these, on every row.
 pub fn on_the_edge() -> Model {
@@ -148,6 +198,6 @@ pub fn interrupted(patient: &Patient) {
     });
     // The checkpoint was just renamed into place, its entry is not written yet.
     patient.report(|entries| entries.truncate(2));
-    patient.remove("output/model_cpt_2018-04-01.pkl");
-    patient.record.set_text("output/.report.txt.5f0f8b1c.tmp", "half a report").expect("a writable record");
+    patient.remove_output("model_cpt_2018-04-01.pkl");
+    patient.add_output(".report.txt.5f0f8b1c.tmp", "half a report");
 }

@@ -55,7 +55,7 @@ fn the_good_records_are_green() {
     for good in [good(), good_on_kind()] {
         let verdict = judge(&good);
         assert!(verdict.green, "{}", console::render(&verdict, &good, false));
-        assert_eq!(verdict.judges.len(), judges::JUDGES.len());
+        assert_eq!((verdict.judges.len(), &verdict.notes[..]), (judges::JUDGES.len(), &[][..]));
     }
 }
 
@@ -245,7 +245,7 @@ fn each_fault_is_found_by_its_name() {
 fn a_run_that_was_broken_off_has_one_finding() {
     let before_the_first_entry = |patient: &Patient| {
         faults::interrupted(patient);
-        patient.remove("output/report.txt");
+        patient.remove_output("report.txt");
     };
     let cases: [&dyn Fn(&Patient); 2] = [&faults::interrupted, &before_the_first_entry];
     for apply in cases {
@@ -276,6 +276,36 @@ fn another_worker_is_held_to_the_contract() {
         apply(&patient);
         let causes: Vec<_> = judge(patient.record.dir()).findings.into_iter().map(|finding| finding.cause).collect();
         assert_eq!(causes, [cause]);
+    }
+}
+
+/// A run that is not held to a rule says so, and does not count the judge as heard; that another worker's model learnt
+/// nothing is told, though it is no objection.
+#[test]
+fn what_is_not_asked_is_told() {
+    let cases: [(fn(&Patient), &str, usize, &str); 4] = [
+        (variations::deaf_to_notice, "job", 9, "did not end on SIGTERM within its grace"),
+        (variations::by_another_worker, "thresholds", 8, "of another worker's model the tutorial promises nothing"),
+        (
+            |patient| {
+                patient.retrain(&|_, _, _| worker::model::Model::untrained());
+                variations::by_another_worker(patient);
+            },
+            "thresholds",
+            8,
+            "each of the 9651 test rows is given class 0",
+        ),
+        (variations::one_day, "thresholds", 9, "no bound holds for this data"),
+    ];
+    for (apply, judge_name, judges, says) in cases {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let patient = Patient::copy(&good(), &dir.path().join("record"));
+        apply(&patient);
+        let verdict = judge(patient.record.dir());
+        let [note] = &verdict.notes[..] else { panic!("{verdict:#?}") };
+        assert!(verdict.green && note.judge == judge_name && note.message.contains(says), "{verdict:#?}");
+        assert_eq!(verdict.judges.len(), judges, "{:?}", verdict.judges);
+        assert!(console::render(&verdict, Path::new(""), false).contains(says), "{says}");
     }
 }
 

@@ -6,7 +6,7 @@ use fs_err as fs;
 use lab::record::{Inputs, Job, QueueState, Record, Stream, Summary, When};
 use tests::datasets::{Datasets, sha256};
 use tests::evidence::{TESTING, TRAINING};
-use worker::checkpoint::{self, Checkpoint, Metadata, Parent, SCHEMA_VERSION};
+use worker::checkpoint::{Checkpoint, Metadata, Parent, SCHEMA_VERSION};
 use worker::model::{self, Dataset, Model};
 use worker::report::{Entry, Report};
 
@@ -87,6 +87,22 @@ impl Patient {
         fs::remove_file(self.record.dir().join(path)).expect("a file");
     }
 
+    /// Removes a file of the output, as `ls -1` would have shown it.
+    pub fn remove_output(&self, name: &str) {
+        self.remove(&format!("output/{name}"));
+        self.text("listing.txt", |text| {
+            text.lines().filter(|line| *line != name).map(|line| format!("{line}\n")).collect()
+        });
+    }
+
+    /// Adds a file to the output, as `ls -1` would have shown it.
+    pub fn add_output(&self, name: &str, text: &str) {
+        self.record.set_text(&format!("output/{name}"), text).expect("a writable record");
+        if !name.starts_with('.') {
+            self.text("listing.txt", |listing| format!("{listing}{name}\n"));
+        }
+    }
+
     pub fn bytes(&self, path: &str, edit: impl FnOnce(Vec<u8>) -> Vec<u8>) {
         let path = self.record.dir().join(path);
         let bytes = fs::read(&path).expect("a file");
@@ -129,7 +145,7 @@ impl Patient {
                 entry.training_accuracy = metadata.training.accuracy;
                 entry.testing_accuracy = metadata.testing.accuracy;
                 let bytes = Checkpoint { model: model.clone(), metadata: Some(metadata) }.to_bytes();
-                let file = checkpoint::file_name(&entry.dataset);
+                let file = worker::checkpoint::file_name(&entry.dataset);
                 fs::write(self.record.output_dir().join(&file), &bytes).expect("a writable record");
                 before = Some((model, Parent { file, sha256: sha256(&bytes) }));
             }
@@ -137,13 +153,18 @@ impl Patient {
     }
 }
 
+/// The name of a day's checkpoint.
+pub fn checkpoint(day: &str) -> String {
+    format!("model_cpt_{day}.pkl")
+}
+
 /// The path of a day's checkpoint in a record.
 pub fn output(day: &str) -> String {
-    format!("output/model_cpt_{day}.pkl")
+    format!("output/{}", checkpoint(day))
 }
 
 fn is_read_by_judges(file: &Path) -> bool {
-    let unread = ["events.jsonl", "listing.txt", "logs/redis.log"];
+    let unread = ["events.jsonl", "logs/redis.log"];
     !unread.iter().any(|unread| file == Path::new(unread))
         && file.extension().is_none_or(|extension| extension != "err")
 }

@@ -5,8 +5,8 @@ use tests::evidence::TESTING;
 use worker::checkpoint::Checkpoint;
 use worker::model::Model;
 
-use super::faults::on_the_edge;
-use super::patient::{Patient, output};
+use super::faults::{on_the_edge, shift};
+use super::patient::{Patient, checkpoint, output};
 
 /// A run that is in order.
 pub struct Variation {
@@ -117,18 +117,23 @@ pub const VARIATIONS: &[Variation] = &[
     },
     Variation {
         what: "There is one day, with three frauds: too few to demand that anything be learnt.",
+        apply: one_day,
+    },
+    Variation {
+        what: "The worker's machine was in India.",
         apply: |patient| {
-            patient.inputs(|inputs| {
-                inputs.datasets = DatasetsSource::Generated { days: 1, seed: 0 };
-                // The day after the only one is the test set, and the same table has the same bytes.
-                inputs.files.truncate(2);
-                inputs.files[1].path = TESTING.into();
+            let zone = jiff::Span::new().hours(5).minutes(30);
+            patient.report(|entries| entries.iter_mut().for_each(|entry| shift(entry, zone)));
+        },
+    },
+    Variation {
+        what: "After a preemption another machine goes on, whose clock is two seconds behind.",
+        apply: |patient| {
+            let rest = whole(&[SECOND, THIRD, LAST]);
+            runs(patient, &[(&begun(&[FIRST, SECOND]), 137, Some("SIGKILL")), (&rest, 0, None)]);
+            patient.report(|entries| {
+                entries[1..].iter_mut().for_each(|entry| shift(entry, jiff::Span::new().seconds(-2)))
             });
-            patient.queue(When::Before, |queue| queue.waiting.truncate(1));
-            patient.log(|_| whole(&[LAST]));
-            patient.report(|entries| entries.retain(|entry| entry.dataset.starts_with(LAST)));
-            [FIRST, SECOND, THIRD].iter().for_each(|day| patient.remove(&output(day)));
-            patient.retrain(&|_, _, _| Model::untrained());
         },
     },
 ];
@@ -144,6 +149,28 @@ pub fn by_another_worker(patient: &Patient) {
     for day in [FIRST, SECOND, THIRD, LAST] {
         patient.checkpoint(day, |checkpoint: &mut Checkpoint| checkpoint.metadata = None);
     }
+}
+
+/// As if the worker had sat out a Spot node's notice.
+pub fn deaf_to_notice(patient: &Patient) {
+    patient.summary(|summary| summary.asked.extend(["--preempt", "SIGTERM"].map(String::from)));
+    let rest = whole(&[SECOND, THIRD, LAST]);
+    runs(patient, &[(&begun(&[FIRST, SECOND]), 137, Some("SIGKILL")), (&rest, 0, None)]);
+}
+
+/// As if there had been one training day, with three frauds.
+pub fn one_day(patient: &Patient) {
+    patient.inputs(|inputs| {
+        inputs.datasets = DatasetsSource::Generated { days: 1, seed: 0 };
+        // The day after the only one is the test set, and the same table has the same bytes.
+        inputs.files.truncate(2);
+        inputs.files[1].path = TESTING.into();
+    });
+    patient.queue(When::Before, |queue| queue.waiting.truncate(1));
+    patient.log(|_| whole(&[LAST]));
+    patient.report(|entries| entries.retain(|entry| entry.dataset.starts_with(LAST)));
+    [FIRST, SECOND, THIRD].iter().for_each(|day| patient.remove_output(&checkpoint(day)));
+    patient.retrain(&|_, _, _| Model::untrained());
 }
 
 /// The log of a container that has begun these days.
