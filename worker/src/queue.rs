@@ -58,7 +58,9 @@ pub enum QueueError {
         source: redis::RedisError,
     },
     /// Redis said no, and would say it again.
-    #[error("failed to {task}: Redis at `{address}` refused: {source}")]
+    #[error(
+        "failed to {task}: Redis at `{address}` refused: {source}\nsee that its keys `datasets…` are the queue's own and that it is a Redis from 6.2 on, then start the worker again"
+    )]
     Refused {
         /// What was to be done.
         task: &'static str,
@@ -287,11 +289,23 @@ impl Queue {
     /// # Errors
     /// As [`Queue::is_empty`].
     pub fn release(&mut self, claim: &Claim) -> Result<bool, QueueError> {
+        self.put_back(claim, "")
+    }
+
+    /// The same, but this attempt counts.
+    ///
+    /// # Errors
+    /// As [`Queue::is_empty`].
+    pub fn give_up(&mut self, claim: &Claim) -> Result<bool, QueueError> {
+        self.put_back(claim, "counted")
+    }
+
+    fn put_back(&mut self, claim: &Claim, how: &str) -> Result<bool, QueueError> {
         let (script, session) = (&self.scripts.release, &self.session);
         self.link.call("release a claim", Duration::ZERO, |connection, _| {
             let mut call = script.prepare_invoke();
             common_keys(&mut call).key(lease_key(&claim.item)).key(REPORT_LOCK);
-            call.arg(session).arg(&claim.item).invoke(connection)
+            call.arg(session).arg(&claim.item).arg(how).invoke(connection)
         })
     }
 

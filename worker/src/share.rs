@@ -15,6 +15,8 @@ mod publish;
 
 pub use publish::{Draft, Output, Watched};
 
+/// How often a file is opened anew that its server replaced between two looks at it (ESTALE).
+const MOST_OPENINGS: u32 = 3;
 /// A dataset beyond this is no day of transactions, but would cost the worker its memory.
 const LARGEST_FILE_BYTES: u64 = 4 << 30;
 
@@ -78,6 +80,21 @@ impl Share {
     /// # Errors
     /// [`ReadError::Unfit`] where another path may still be fine, [`ReadError::Share`] where none will.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
+        let is_stale = |result: &Result<_, ReadError>| match result {
+            Err(ReadError::Share(error)) => error.source.raw_os_error() == Some(Errno::STALE.raw_os_error()),
+            _ => false,
+        };
+        let mut reading = self.read_once(path);
+        for _ in 1..MOST_OPENINGS {
+            if !is_stale(&reading) {
+                break;
+            }
+            reading = self.read_once(path);
+        }
+        reading
+    }
+
+    fn read_once(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
         // Looked at before it is opened for reading: to open a device can already do something.
         let seen = self.open_beneath(path, OFlags::PATH).map_err(|errno| self.explain(path, errno))?;
         check_type(&seen).map_err(|errno| self.explain(path, errno))??;

@@ -26,8 +26,10 @@ use publish::Seconds;
 
 pub use failure::Failure;
 
-/// A dataset whose claims never end, however often it is claimed, kills its workers.
-const MOST_ATTEMPTS: u64 = 10;
+/// A dataset whose claims never end, however often it is claimed, kills its workers, or cannot be read though the share is
+/// there. Fewer than the restarts that a Job allows (its backoffLimit is 6), so that the others are finished within it. A
+/// claim that is put back on SIGTERM, as on a Spot node's notice, does not count.
+const MOST_ATTEMPTS: u64 = 3;
 
 /// How a session ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +119,16 @@ impl Worker<'_> {
                 }
                 Err(failure)
             }
+            // The test set was read, so the share is there: this file alone may be what it cannot give.
+            Err(Stop::Unreadable(error)) if claim.attempts >= MOST_ATTEMPTS => {
+                self.set_aside(claim, &format!("it could not be read in {MOST_ATTEMPTS} attempts: {}", error.source))
+            }
+            Err(Stop::Unreadable(error)) => {
+                if self.queue.give_up(claim)? {
+                    note!("`{}` is back in the queue, for attempt {}", show(&claim.item), claim.attempts + 1);
+                }
+                Err(error.into())
+            }
         }
     }
 
@@ -124,9 +136,7 @@ impl Worker<'_> {
     fn work_on(&mut self, claim: &Claim) -> Result<(), Stop> {
         kill_point("claimed");
         let mut watch = Stopwatch::start();
-        if claim.attempts > MOST_ATTEMPTS {
-            return Err(Stop::Unfit(format!("it was claimed {MOST_ATTEMPTS} times and never finished")));
-        }
+        self.refuse_a_killer(claim)?;
         let day = Day::read(&self.share, &claim.item)?;
         if claim.attempts > 1 {
             self.fence(&day)?;
@@ -151,6 +161,21 @@ impl Worker<'_> {
         self.complete(claim)?;
         self.tell(&day, &checkpoint, &bytes, Seconds { read, trained, published });
         Ok(())
+    }
+
+    /// A dataset that killed its workers may kill this one. Where the report has it, they may as well have died while they
+    /// brought it to its end, and it gets as many attempts again.
+    fn refuse_a_killer(&self, claim: &Claim) -> Result<(), Stop> {
+        if claim.attempts <= MOST_ATTEMPTS {
+            return Ok(());
+        }
+        let report = Ledger::peek(&self.output)?;
+        let is_reported = day::file_name(&claim.item).is_ok_and(|name| report.entry(name).is_some());
+        if is_reported && claim.attempts <= 2 * MOST_ATTEMPTS {
+            return Ok(());
+        }
+        let attempts = claim.attempts - 1;
+        Err(Stop::Unfit(format!("it was claimed {attempts} times and never finished")))
     }
 
     /// Learns from a day, starting from its parent.

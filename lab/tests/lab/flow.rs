@@ -49,6 +49,34 @@ fn a_program_without_its_interpreter_is_not_tried_again() {
     said::compare("worker-without-interpreter", &place, &said);
 }
 
+/// A dataset over which every worker dies is set aside within the restarts that a Job allows, and the others are finished.
+#[test]
+fn a_dataset_that_kills_its_workers_does_not_end_the_job() {
+    let place = or_skip!(Place::new());
+    // Only the form with kill points can be killed at a place of its own choice.
+    let worker = std::path::Path::new(env!("CARGO_BIN_EXE_lab")).with_file_name("worker");
+    if !worker.is_file() {
+        return eprintln!("skipped: `{}` is not there; `cargo test --workspace` builds it", worker.display());
+    }
+    let runs = place.path("runs-of-the-worker");
+    let script = format!(
+        "runs=$(cat '{runs}' 2>/dev/null || echo 0); echo $((runs + 1)) > '{runs}'\n\
+         [ $runs -ge 3 ] || export WORKER_KILL_AT=read\nexec '{worker}'",
+        runs = runs.display(),
+        worker = worker.display()
+    );
+    let worker = place.script("worker", &script);
+    let said = place.finish(place.e2e(&[&HASTE[..], &["--lease-s", "1", "--worker-cmd", &worker]].concat()));
+    said.assert_code(6);
+    assert!(said.out.contains("red: set-aside-dataset"), "{}", said.out);
+    assert!(said.out.contains("it was claimed 3 times and never finished"), "{}", said.out);
+    let runs = place.evidence("job.json")["pods"][0]["containers"].clone();
+    let codes: Vec<_> = runs.as_array().expect("runs").iter().map(|run| run["exit_code"].as_i64()).collect();
+    assert_eq!(codes, [Some(137), Some(137), Some(137), Some(3), Some(0)], "backoffLimit is 6");
+    let report = std::fs::read_to_string(place.record().join("output/report.txt")).expect("a report");
+    assert_eq!(report.matches("Report generated on").count(), 3, "{report}");
+}
+
 /// A worker that does not end is given up when the Job's time is over.
 #[test]
 fn a_worker_that_does_not_end_is_given_up() {

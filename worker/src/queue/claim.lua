@@ -25,6 +25,10 @@ end
 
 local item = redis.call('LMOVE', waiting, processing, 'RIGHT', 'LEFT')
 if not item then
+  if #ARGV > 4 and redis.call('EXISTS', processing) == 0 then
+    -- Somebody else finished what was to be known.
+    redis.call('DEL', known)
+  end
   return { 'none', redis.call('LLEN', processing) }
 end
 local lease = redis.call('HGET', known, item)

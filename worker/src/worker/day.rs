@@ -34,7 +34,7 @@ impl Day {
         let checkpoint = checkpoint::file_name(name);
         let bytes = share.read(Path::new(path)).map_err(|error| match error {
             ReadError::Unfit(reason) => unfit(reason),
-            ReadError::Share(error) => Stop::Failed(error.into()),
+            ReadError::Share(error) => Stop::Unreadable(error),
         })?;
         let sha256 = sha256(&bytes);
         let dataset = guarded(|| dataset(bytes))?.map_err(Stop::Unfit)?;

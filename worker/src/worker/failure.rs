@@ -40,7 +40,9 @@ pub enum Failure {
         waited_s: u64,
     },
     /// The system gives no thread or no signal handler.
-    #[error("failed to start: {0}")]
+    #[error(
+        "failed to start: {0}\nsee that the container may have threads (its limit on pids), then start the worker again"
+    )]
     System(#[from] std::io::Error),
 }
 
@@ -72,6 +74,8 @@ pub enum Stop {
     Unfit(String),
     /// The claim is somebody else's by now.
     Lost,
+    /// The share does not give it.
+    Unreadable(ShareError),
     /// The session cannot go on.
     Failed(Failure),
 }

@@ -13,3 +13,4 @@ mod queue;
 mod share_full;
 mod signals;
 mod together;
+mod unreadable;

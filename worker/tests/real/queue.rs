@@ -228,7 +228,24 @@ fn attempts_survive_a_release_but_the_released_one_does_not_count() {
     let fourth = claim(&mut queue);
     assert_eq!(fourth.attempts, 4);
     assert!(queue.release(&fourth).unwrap());
-    assert_eq!(claim(&mut queue).attempts, 4);
+    let again = claim(&mut queue);
+    assert_eq!(again.attempts, 4);
+    assert!(queue.give_up(&again).unwrap(), "given up, and the attempt counts");
+    assert_eq!(claim(&mut queue).attempts, 5);
+}
+
+#[test]
+fn what_a_claim_tells_of_an_empty_queue_is_not_kept() {
+    let redis = or_skip!(Redis::start());
+    let items: Vec<_> = (0..257).map(|number| number.to_string()).collect();
+    push(&redis, &items.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut queue = queue(&redis, "me");
+    // The queue is long, so that this claim learns of items whose lease keys the next one is to tell.
+    let first = claim(&mut queue);
+    redis.ask::<u64>(&["DEL", "datasets"]);
+    assert!(queue.complete(&first).unwrap());
+    assert_eq!(queue.claim().unwrap(), Claimed::Nothing { processing: 0 });
+    assert_eq!(redis.keys(), [""; 0]);
 }
 
 #[test]
