@@ -93,6 +93,7 @@ fn kill(killed: Killed, point: &str) {
 /// By each of the three ways nothing is left of the lab that was killed at this point, each from the same moment.
 pub fn every_way_out(place: &Place, name: &[&str], point: &str) {
     place.wait_for_orphans();
+    place.let_orders_settle();
     let (living, kept) = (place.living(), place.keep());
     eprintln!("{point}: {} live: {living:#?}", living.len());
     place.run("down", name).assert_code(0);

@@ -8,6 +8,7 @@ mod faults;
 mod flow;
 mod foreign;
 mod kill;
+mod late;
 mod overlap;
 mod place;
 #[path = "../support/program.rs"]

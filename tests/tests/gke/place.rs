@@ -234,6 +234,41 @@ impl Place {
         }
     }
 
+    /// Changes every line of the ledger.
+    pub fn edit_ledger(&self, edit: impl Fn(&mut Value)) {
+        let text = fs_err::read_to_string(self.ledger()).unwrap_or_default();
+        let edited = text.lines().map(|line| {
+            let mut line = serde_json::from_str(line).expect("a whole line");
+            edit(&mut line);
+            format!("{line}\n")
+        });
+        let edited: String = edited.collect();
+        fs_err::write(self.ledger(), edited).expect("a writable directory");
+    }
+
+    /// The ledger says of all that lives of a Standard lab what it costs, and no more.
+    #[track_caller]
+    pub fn assert_priced(&self) {
+        let mut told = BTreeMap::new();
+        for line in fs_err::read_to_string(self.ledger()).unwrap_or_default().lines() {
+            let line: Value = serde_json::from_str(line).expect("a whole line");
+            told.insert(line["name"].to_string(), line["usd_per_hour"].as_f64().expect("a price"));
+        }
+        let cloud = self.double.cloud();
+        let ours = cloud.living().filter(|known| !known.foreign && known.kind != Kind::Repository);
+        let (told, costs): (f64, f64) = (told.values().sum(), ours.map(bill::hourly).sum());
+        assert!((told - costs).abs() < 1e-9, "the ledger tells of {told} USD/h, and what lives costs {costs}");
+    }
+
+    /// Every order was given so long ago that what is not shown was never made.
+    pub fn let_orders_settle(&self) {
+        let past = jiff::SignedDuration::from_mins(10);
+        self.edit_ledger(|line| {
+            let at: jiff::Timestamp = line["at"].as_str().expect("a time").parse().expect("a time");
+            line["at"] = (at - past).to_string().into();
+        });
+    }
+
     /// The ids of labs of which the ledger says that something may exist.
     pub fn open_ids(&self) -> BTreeSet<String> {
         let text = fs_err::read_to_string(self.ledger()).unwrap_or_default();

@@ -109,6 +109,8 @@ pub struct Cloud {
     pub silent: Option<&'static str>,
     /// How long an operation takes, if the script says nothing else.
     pub latency: Duration,
+    /// Names of what was made and is not shown yet.
+    hidden: BTreeSet<String>,
     counter: u64,
 }
 
@@ -272,6 +274,9 @@ impl Cloud {
             match fault {
                 What::Take(takes) => operation.takes = *takes,
                 What::FailAtEnd(failing) => operation.fails = Some(failing.clone()),
+                What::Hide => {
+                    self.hidden.insert(name.into());
+                }
                 What::Refuse(_) | What::LoseAnswer => {}
             }
         }
@@ -283,6 +288,21 @@ impl Cloud {
         }
         self.operations.insert(id.clone(), operation);
         id
+    }
+
+    /// What is made is shown from now on.
+    pub fn show(&mut self) {
+        self.hidden.clear();
+    }
+
+    /// A resource, as far as whoever asks is shown it.
+    pub fn shown(&self, name: &str) -> Option<&Resource> {
+        self.resources.get(name).filter(|_| !self.hidden.contains(name))
+    }
+
+    /// What lives and is shown in lists.
+    pub fn listed(&self) -> impl Iterator<Item = &Resource> {
+        self.living().filter(|known| !self.hidden.contains(&known.name()))
     }
 
     /// What lives, somebody else's too.

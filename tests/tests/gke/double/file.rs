@@ -30,7 +30,7 @@ pub fn answer(cloud: &mut Cloud, ask: &Ask<'_>) -> Result<Value, Refusal> {
         ("locations.instances.create", []) => create(cloud, ask, &project, location),
         ("locations.instances.list", []) => {
             let here = |known: &&Resource| known.project == project && (location == "-" || known.location == *location);
-            let instances = cloud.living().filter(|known| known.kind == Kind::Instance).filter(here);
+            let instances = cloud.listed().filter(|known| known.kind == Kind::Instance).filter(here);
             let unreachable: Vec<_> =
                 cloud.silent.iter().map(|zone| format!("projects/{project}/locations/{zone}")).collect();
             let instances: Vec<_> = instances.map(|instance| &instance.body).collect();
@@ -60,7 +60,7 @@ fn place(project: &str, location: &str) -> Value {
 /// Google says here what it says in [`Refusal::not_found`], with the resource in quotes.
 fn found<'a>(cloud: &'a Cloud, name: &str) -> Result<&'a Resource, Refusal> {
     let missing = || Refusal::new(404, "NOT_FOUND", format!("Resource '{name}' was not found"));
-    cloud.resources.get(name).ok_or_else(missing)
+    cloud.shown(name).ok_or_else(missing)
 }
 
 fn create(cloud: &mut Cloud, ask: &Ask<'_>, project: &str, location: &str) -> Result<Value, Refusal> {
