@@ -23,7 +23,7 @@ use crate::process::Marker;
 use crate::wait::scaled;
 
 pub use answers::{Condition, Operation, Quota, RegionAnswer, RepositoryAnswer, Thing, Verb};
-pub use arguments::{Cluster, Instance, Pool, is_zone, place_flag, region_of};
+pub use arguments::{Cluster, DISK_GB, Instance, MACHINE_CPUS, Pool, is_zone, place_flag, region_of};
 pub use causes::{Class, Named, UNKNOWN_CAUSE, by_cause, causes, name};
 pub use error::{GcloudError, Place};
 
