@@ -34,6 +34,7 @@ const REMOVED: &[&str] = &[
     "WORKER_SEED",
     "WORKER_LEASE_S",
     "CLOUDSDK_CORE_PROJECT",
+    "CLOUDSDK_BILLING_QUOTA_PROJECT",
     "GOOGLE_CLOUD_PROJECT",
 ];
 
@@ -112,6 +113,8 @@ impl Place {
         lab.env("XDG_STATE_HOME", home.join("state")).env("XDG_CACHE_HOME", self.path("cache"));
         // Nobody's lab looks at the project that is set there, and nothing is asked of it.
         lab.env("CLOUDSDK_CORE_PROJECT", "ambient-project");
+        // Nor is it charged, or any that is set for that alone.
+        lab.env("CLOUDSDK_BILLING_QUOTA_PROJECT", "ambient-quota-project");
         lab.env("CLOUDSDK_CONFIG", home.join("cloudsdk")).env("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", token);
         lab.env("LAB_LEDGER", self.ledger()).env("LAB_RUNS", self.path("runs"));
         lab.env("KUBECONFIG", self.path("users-kubeconfig")).env("TERM", "xterm").envs(self.double.environment());

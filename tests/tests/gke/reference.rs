@@ -111,6 +111,7 @@ fn gcloud(place: &Place, line: &str) -> Output {
         gcloud.arg(format!("--project={PROJECT}"));
     }
     gcloud.envs(lab.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    gcloud.env("CLOUDSDK_BILLING_QUOTA_PROJECT", "CURRENT_PROJECT");
     gcloud.output().expect("gcloud starts")
 }
 

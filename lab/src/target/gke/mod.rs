@@ -294,7 +294,8 @@ fn bring_worker(plan: &Plan) -> Result<Option<String>> {
 /// gcloud for a lab: in its project, with its kubeconfig and its mark.
 pub fn gcloud_of(program: PathBuf, settings: &Settings, lab: &LabDir) -> Gcloud {
     let Settings { project, region, zone, .. } = settings.clone();
-    Gcloud::new(program, Place { project, region, zone }, lab.kubeconfig(), lab.marker())
+    let place = Place { project, region, zone, ..Place::default() };
+    Gcloud::new(program, place, lab.kubeconfig(), lab.marker())
 }
 
 /// This machine, as the ledger names it.

@@ -40,7 +40,7 @@ impl Remover<'_> {
     /// gcloud for a project.
     pub fn gcloud(&self, project: &str, location: &str) -> Gcloud {
         let region = region_of(location).to_owned();
-        let place = Place { project: project.into(), region, zone: location.into() };
+        let place = Place { project: project.into(), region, zone: location.into(), ..Place::default() };
         Gcloud::new(self.program.clone(), place, self.kubeconfig.clone(), self.marker.clone())
     }
 
