@@ -81,7 +81,12 @@ fn kill(killed: Killed, point: &str) {
     place.double.cloud().latency = LATENCY;
     match killed {
         Killed::Up => place.kill_at("up", NAME, point),
-        Killed::UpStandard => place.kill_at("up", &[NAME, &["--standard"]].concat(), point),
+        Killed::UpStandard => {
+            place.kill_at("up", &[NAME, &["--standard"]].concat(), point);
+            if point == "gke-pool-made" {
+                place.assert_priced();
+            }
+        }
         Killed::Down => {
             place.provision(NAME);
             place.kill_at("down", NAME, point);
