@@ -3,6 +3,7 @@
 //! Whoever has no gcloud has these tests skipped, with the reason printed. Those with a cluster behind the double run
 //! with `cargo xtask test --cluster`.
 
+mod asked;
 mod double;
 mod faults;
 mod flow;

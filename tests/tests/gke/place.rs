@@ -127,10 +127,19 @@ impl Place {
 
     /// `lab COMMAND` on a machine; `up` and `e2e` with the project and the answer to the question.
     pub fn command_on(&self, machine: &str, command: &str, arguments: &[&str]) -> Command {
+        let mut lab = self.unanswered(machine, command, arguments);
+        if ["up", "e2e"].contains(&command) {
+            lab.arg("--yes");
+        }
+        lab
+    }
+
+    /// The same, and nobody has said that it may cost something.
+    pub fn unanswered(&self, machine: &str, command: &str, arguments: &[&str]) -> Command {
         let mut lab = self.lab_on(machine);
         lab.arg(command).args(arguments);
         if ["up", "e2e"].contains(&command) {
-            lab.args(["--target", "gke", "--project", PROJECT, "--yes"]);
+            lab.args(["--target", "gke", "--project", PROJECT]);
         }
         if ["up", "e2e"].contains(&command) && !arguments.contains(&"--image-repository") {
             let repository = format!("127.0.0.1:{}/{PROJECT}/{REPOSITORY}", self.double.port());

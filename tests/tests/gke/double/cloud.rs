@@ -22,6 +22,8 @@ pub struct Project {
     pub bills: bool,
     /// The APIs that are on.
     pub apis: BTreeSet<String>,
+    /// The names of its networks.
+    pub networks: Vec<&'static str>,
     /// The region's quotas: metric, limit, use.
     pub quotas: Vec<(&'static str, f64, f64)>,
     /// Filestore's capacity of the Basic tier, in GiB.
@@ -136,6 +138,7 @@ impl Project {
             number: "415104041262".into(),
             bills: true,
             apis: APIS.iter().filter(|api| **api != QUOTAS).map(|(name, _)| (*name).to_owned()).collect(),
+            networks: vec!["default"],
             quotas: vec![
                 ("CPUS", 72.0, 0.0),
                 ("PREEMPTIBLE_CPUS", 72.0, 0.0),

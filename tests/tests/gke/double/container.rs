@@ -89,7 +89,7 @@ fn create(cloud: &mut Cloud, ask: &Ask<'_>, project: &str, location: &str) -> Re
     let id = body["name"].as_str().unwrap_or_default().to_owned();
     names::check_cluster(&id)?;
     names::check_labels(&body["resourceLabels"])?;
-    names::check_network(&body["network"])?;
+    names::check_network(&body["network"], &cloud.project(project)?.networks)?;
     let autopilot = body["autopilot"]["enabled"] == json!(true);
     let has_pools = body["nodePools"].as_array().is_some_and(|pools| !pools.is_empty());
     if autopilot && location != REGION {
