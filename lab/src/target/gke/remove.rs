@@ -106,8 +106,8 @@ impl Remover<'_> {
                     Ok(Look::Done(None))
                 }
                 Ok(None) => {
-                    let until = SETTLED.as_secs() / 60;
-                    Ok(progress.not_yet(format!("not shown, and looked for until {until} min after it was ordered")))
+                    let until_s = scaled(SETTLED).as_secs();
+                    Ok(progress.not_yet(format!("not shown, and looked for until {until_s} s after it was ordered")))
                 }
                 Err(error) => trouble(error).map(Look::NotYet),
             })
