@@ -169,7 +169,8 @@ fn gc_goes_on_after_a_failure() {
     place.assert_nothing_lives("after gc once more");
 }
 
-/// `down` at once after a kill, while the gcloud of the killed lab may still be at work, leaves nothing either.
+/// `down` at once after a kill, while the gcloud of the killed lab may still be at work, leaves nothing either. It looks for what
+/// was ordered until the order has settled, which the scale of its waits makes half a minute.
 #[test]
 fn down_at_once_after_a_kill() {
     let mut place = or_skip!(Place::new());
@@ -177,7 +178,9 @@ fn down_at_once_after_a_kill() {
     place.double.cloud().latency = LATENCY;
     for point in ["gke-cluster-intended", "gke-filestore-intended", "gke-filestore-asked"] {
         place.kill_at("up", NAME, point);
-        place.run("down", NAME).assert_code(0);
+        let mut down = place.command("down", NAME);
+        down.env("LAB_TIME_SCALE", "0.1");
+        place.start(down).wait().assert_code(0);
         place.wait_for_orphans();
         place.assert_nothing_lives(point);
     }
