@@ -106,12 +106,14 @@ pub struct Line {
 pub struct Open {
     /// The resource.
     pub resource: Resource,
-    /// When its line was opened, RFC 3339.
-    pub since: String,
+    /// When it was last about to be created, RFC 3339.
+    pub ordered: String,
     /// The operation that creates it, where it is known.
     pub operation: Option<String>,
     /// The cloud has confirmed it: by an answer, or by showing it.
     pub confirmed: bool,
+    /// The cloud has shown it since it was last ordered.
+    pub seen: bool,
 }
 
 /// Why the ledger could not be kept.
@@ -270,21 +272,34 @@ pub fn fold(lines: &[Line]) -> Vec<Open> {
                 open.remove(place);
             }
             (Event::Gone, None) => {}
+            // A new order: what the one before has come to says nothing of it.
+            (Event::Intend, Some(place)) => {
+                let known = &mut open[place];
+                known.ordered.clone_from(&line.at);
+                (known.operation, known.seen) = (None, false);
+            }
             (event, Some(place)) => {
                 let known = &mut open[place];
-                known.confirmed |= event != Event::Intend;
+                known.confirmed = true;
+                known.seen |= is_sight(event);
                 known.operation = line.operation.clone().or(known.operation.take());
             }
             // Whatever is said of a resource but that it is gone means that it may be there.
             (event, None) => open.push(Open {
                 resource: line.resource.clone(),
-                since: line.at.clone(),
+                ordered: line.at.clone(),
                 operation: line.operation.clone(),
                 confirmed: event != Event::Intend,
+                seen: is_sight(event),
             }),
         }
     }
     open
+}
+
+/// Whether the cloud has shown the thing, rather than taken an order for it.
+fn is_sight(event: Event) -> bool {
+    matches!(event, Event::Exists | Event::Adopted)
 }
 
 /// Whether the last line was written to its end, or there is none. Further bytes are appended wherever this leaves off.
@@ -367,10 +382,31 @@ mod tests {
         ledger.write(Event::Operation, &one, Some("operation-1"), None).unwrap();
         let open = ledger.open().unwrap();
         let told: Vec<_> =
-            open.iter().map(|open| (&open.resource, open.operation.as_deref(), open.confirmed)).collect();
-        assert_eq!(told, [(&one, Some("operation-1"), true), (&other, None, false)]);
+            open.iter().map(|open| (&open.resource, open.operation.as_deref(), open.confirmed, open.seen)).collect();
+        assert_eq!(told, [(&one, Some("operation-1"), true, false), (&other, None, false, false)]);
         ledger.write(Event::Gone, &one, None, Some("deleted")).unwrap();
         assert_eq!(ledger.open().unwrap().iter().map(|open| &open.resource).collect::<Vec<_>>(), [&other]);
+    }
+
+    /// What the cloud has shown is seen until it is ordered once more: that order is as young as its own line.
+    #[test]
+    fn a_new_order_has_been_seen_by_nobody() {
+        let line = |at: &str, event, operation: Option<&str>| {
+            let (at, operation) = (at.to_owned(), operation.map(str::to_owned));
+            Line { v: VERSION, at, event, resource: resource("lab-1", "a"), operation, why: None }
+        };
+        let mut lines = vec![
+            line("10:00", Event::Intend, None),
+            line("10:01", Event::Operation, Some("operation-1")),
+            line("10:05", Event::Exists, None),
+        ];
+        let told = |lines: &[Line]| {
+            let open = fold(lines).remove(0);
+            (open.ordered, open.operation, open.confirmed, open.seen)
+        };
+        assert_eq!(told(&lines), ("10:00".into(), Some("operation-1".into()), true, true));
+        lines.push(line("11:00", Event::Intend, None));
+        assert_eq!(told(&lines), ("11:00".into(), None, true, false));
     }
 
     /// A lab that does not know a layout says so rather than overlook a resource.

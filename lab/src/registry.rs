@@ -131,15 +131,37 @@ impl Repository {
         }
     }
 
-    /// Sees whether the registry answers and takes us.
+    /// Sees whether the registry answers and takes what we push: an upload is begun, and called off before anything is in it.
     ///
     /// # Errors
     /// [`RegistryError`].
-    pub fn greet(&self, token: Option<&str>) -> Result<(), RegistryError> {
+    pub fn try_push(&self, token: Option<&str>) -> Result<(), RegistryError> {
         let (client, auth) = (self.client(), self.auth(token));
         self.bounded(GREET, async {
             let reference = self.reference("latest")?;
-            client.auth(&reference, &auth, RegistryOperation::Push).await.map(drop).map_err(|error| self.failed(&error))
+            let bearer = client.auth(&reference, &auth, RegistryOperation::Push).await;
+            let bearer = bearer.map_err(|error| self.failed(&error))?;
+            let strange = |error: reqwest::Error| self.strange(chain(&error.without_url()));
+            let http = reqwest::Client::builder().connect_timeout(scaled(CONNECT)).build().map_err(strange)?;
+            let shown = |request: reqwest::RequestBuilder| match (&bearer, &auth) {
+                (Some(bearer), _) => request.bearer_auth(bearer),
+                (None, RegistryAuth::Basic(user, password)) => request.basic_auth(user, Some(password)),
+                (None, _) => request,
+            };
+            let scheme = if self.is_loopback() { "http" } else { "https" };
+            let uploads = format!("{scheme}://{}/v2/{}/{IMAGE}/blobs/uploads/", self.host, self.path);
+            let begun = shown(http.post(&uploads)).header(reqwest::header::CONTENT_LENGTH, 0).send().await;
+            let begun = begun.map_err(strange)?;
+            let (status, upload) = (begun.status(), location(&begun));
+            if !status.is_success() {
+                let said = begun.text().await.unwrap_or_default();
+                return Err(self.refused(status.as_u16(), &format!("{status}: {}", said.trim())));
+            }
+            // A registry that does not take it back forgets it by itself.
+            if let Some(upload) = upload.filter(|upload| upload.as_str().starts_with(&uploads)) {
+                let _ = shown(http.delete(upload)).send().await;
+            }
+            Ok(())
         })
     }
 
@@ -188,6 +210,15 @@ impl Repository {
         runtime.block_on(async { tokio::time::timeout(limit, work).await.map_err(late)? })
     }
 
+    fn refused(&self, code: u16, why: &str) -> RegistryError {
+        let (repository, why) = (self.name(), why.to_owned());
+        match code {
+            401 | 403 => RegistryError::Denied { repository, why },
+            404 => RegistryError::Missing { repository, why },
+            _ => RegistryError::Failed { repository, why },
+        }
+    }
+
     fn strange(&self, why: String) -> RegistryError {
         RegistryError::Failed { repository: self.name(), why }
     }
@@ -200,7 +231,7 @@ impl Repository {
             OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
                 RegistryError::Denied { repository, why }
             }
-            OciDistributionError::ServerError { code: 401 | 403, .. } => RegistryError::Denied { repository, why },
+            OciDistributionError::ServerError { code: code @ (401 | 403), .. } => self.refused(*code, &why),
             OciDistributionError::RegistryError { .. } if denied => RegistryError::Denied { repository, why },
             OciDistributionError::ServerError { code: 404, .. }
             | OciDistributionError::ImageManifestNotFoundError(_) => RegistryError::Missing { repository, why },
@@ -212,6 +243,12 @@ impl Repository {
             _ => RegistryError::Failed { repository, why },
         }
     }
+}
+
+/// Where an upload goes on; a registry may name its path alone.
+fn location(begun: &reqwest::Response) -> Option<reqwest::Url> {
+    let location = begun.headers().get(reqwest::header::LOCATION)?.to_str().ok()?;
+    begun.url().join(location).ok()
 }
 
 /// An error with its causes: reqwest's own message leaves out why.
@@ -265,6 +302,25 @@ impl Explain for RegistryError {
     }
 }
 
+/// What lets nodes pull an image that a registry keeps from them.
+pub fn reader_remedy(image: &str) -> String {
+    // Without digest and tag; before a port there is no slash.
+    let name = image.split('@').next().unwrap_or(image);
+    let name = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
+    let Some(flags) = google_flags(name) else {
+        return "give the nodes the right to pull it, or name an image that anybody may (--worker-image, --redis-image)".into();
+    };
+    let project = flags.rsplit("--project=").next().unwrap_or_default();
+    // Whom nodes work as, where nobody has said otherwise; its name has the project's number.
+    let nodes = format!(
+        "$(gcloud projects describe {project} --format='value(projectNumber)')-compute@developer.gserviceaccount.com"
+    );
+    format!(
+        "give the nodes' service account, Compute Engine's default one, the right to read it: gcloud artifacts repositories \
+         add-iam-policy-binding {flags} --role=roles/artifactregistry.reader --member=serviceAccount:{nodes}"
+    )
+}
+
 /// What gcloud calls a repository of Artifact Registry; `None` for any other one.
 fn google_flags(repository: &str) -> Option<String> {
     let repository = Repository::parse(repository).ok()?;
@@ -308,11 +364,42 @@ mod tests {
         assert!(Repository::parse("nothing").is_err() && Repository::parse("host.example/UPPER").is_err());
     }
 
+    /// Who may not push is told the one command that gives the right, where Google's is the registry.
+    #[test]
+    fn whoever_may_not_push_is_told_the_command() {
+        let refused = |name: &str| Repository::parse(name).unwrap().refused(403, "403 Forbidden: denied");
+        let error = refused("us-central1-docker.pkg.dev/my-project/batch-aiml");
+        assert_eq!(error.cause_name(), "registry-denied");
+        assert!(
+            error.remedy().ends_with(
+                "gcloud artifacts repositories add-iam-policy-binding batch-aiml --location=us-central1 --project=my-project \
+                 --member=user:YOU --role=roles/artifactregistry.writer"
+            ),
+            "{}",
+            error.remedy()
+        );
+        assert_eq!(refused("ghcr.io/me/x").cause_name(), "registry-denied");
+    }
+
+    /// Whose image the nodes may not read is told by its repository, with or without digest and tag.
+    #[test]
+    fn an_image_that_nodes_may_not_read_has_its_command() {
+        let granted = "add-iam-policy-binding batch-aiml --location=us-central1 --project=my-project \
+                       --role=roles/artifactregistry.reader --member=serviceAccount:$(gcloud projects describe my-project ";
+        for end in ["", ":1", "@sha256:ab", ":1@sha256:ab"] {
+            let remedy = reader_remedy(&format!("us-central1-docker.pkg.dev/my-project/batch-aiml/worker{end}"));
+            assert!(remedy.contains(granted), "{end}: {remedy}");
+        }
+        for image in ["127.0.0.1:5000/x/worker:1", "ghcr.io/me/worker"] {
+            assert!(!reader_remedy(image).contains("gcloud"), "{image}");
+        }
+    }
+
     /// A registry that is not there is told with the reason, within the time that it takes to see.
     #[test]
     fn a_registry_that_is_not_there_is_told() {
         let repository = Repository::parse("127.0.0.1:1/batch-aiml").unwrap();
-        let error = repository.greet(Some("secret")).unwrap_err();
+        let error = repository.try_push(Some("secret")).unwrap_err();
         assert_eq!(error.cause_name(), "registry-failed");
         assert!(error.to_string().to_lowercase().contains("refused"), "{error}");
         assert!(!error.to_string().contains("secret"));

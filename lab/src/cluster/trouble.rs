@@ -2,12 +2,15 @@
 //!
 //! Pure: what was listed goes in, what is wrong comes out.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Event, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+
+use crate::{gcloud, registry};
 
 /// Something that will not come right by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +20,18 @@ pub struct Trouble {
     /// Completes "pod `x`: " or "job `x`: ".
     pub what: String,
     /// What to do.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
+}
+
+impl Trouble {
+    fn new(cause: &'static str, what: String, remedy: impl Into<Cow<'static, str>>) -> Self {
+        Self { cause, what, remedy: remedy.into() }
+    }
+
+    /// No node was found for a pod; while nodes come up, that is no news.
+    pub fn is_of_scheduling(&self) -> bool {
+        self.cause == UNSCHEDULABLE || SCALE_UP.iter().any(|(cause, _)| *cause == self.cause)
+    }
 }
 
 /// When to lose patience.
@@ -25,12 +39,37 @@ pub struct Trouble {
 pub struct Patience {
     /// How long the scheduler may find no node. A node that has just come back, or comes up, needs some seconds.
     pub unschedulable: Duration,
+    /// The same once whoever makes nodes has said that it cannot: another zone may still have one.
+    pub scale_up: Duration,
     /// How often the kubelet may fail to mount: its first try may come before the server is ready.
     pub mounts: i32,
     /// How often a container may be started again before its crashes count as a loop.
     pub restarts: i32,
 }
 
+impl Patience {
+    /// That of whoever has no time left: what a pod has waited for all the while is why.
+    pub fn at_last(self) -> Self {
+        Self { unschedulable: Duration::ZERO, scale_up: Duration::ZERO, mounts: 1, ..self }
+    }
+}
+
+/// No node was found, and nobody has said more of it.
+const UNSCHEDULABLE: &str = "unschedulable";
+/// Why a node could not be made, by the name that Google's words have, and what to do.
+const SCALE_UP: [(&str, &str); 3] = [
+    (
+        "stockout",
+        "Google has no such nodes left there, and Spot's are the first to go: try again later; or `cargo xtask lab down`, and \
+         take another --region and --zone",
+    ),
+    (
+        "quota-exceeded",
+        "see which quota is used up (`gcloud compute regions describe REGION`: CPUS, PREEMPTIBLE_CPUS, DISKS_TOTAL_GB, \
+         IN_USE_ADDRESSES), and ask for more at https://console.cloud.google.com/iam-admin/quotas; or take another --region and --zone",
+    ),
+    ("ip-space-exhausted", "free address space in the network, or name another with --network"),
+];
 /// Reasons for which the kubelet waits and which are the image's.
 const IMAGE: [&str; 4] = ["ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "ImageInspectError"];
 /// The same for a container that cannot be made.
@@ -38,7 +77,9 @@ const CREATE: [&str; 2] = ["CreateContainerConfigError", "CreateContainerError"]
 
 /// What is wrong with a pod for good, if anything is. `events` may be those of other objects, too.
 pub fn of_pod(pod: &Pod, events: &[Event], now: Timestamp, patience: &Patience) -> Option<Trouble> {
-    unschedulable(pod, now, patience).or_else(|| containers(pod, patience)).or_else(|| mounts(pod, events, patience))
+    unschedulable(pod, events, now, patience)
+        .or_else(|| containers(pod, events, patience))
+        .or_else(|| mounts(pod, events, patience))
 }
 
 /// Why a controller could not make its pods, if it could not: a quota, an admission.
@@ -50,13 +91,13 @@ pub fn of_job(job: &Job, events: &[Event]) -> Option<Trouble> {
     };
     let what = events.iter().rev().find(refused)?.message.clone().unwrap_or_default();
     Some(if what.contains("exceeded quota") {
-        Trouble { cause: "quota-exceeded", what, remedy: "raise the quota of the namespace, or ask for less" }
+        Trouble::new("quota-exceeded", what, "raise the quota of the namespace, or ask for less")
     } else {
-        Trouble { cause: "pod-refused", what, remedy: "see which admission refuses the pod, and why" }
+        Trouble::new("pod-refused", what, "see which admission refuses the pod, and why")
     })
 }
 
-fn unschedulable(pod: &Pod, now: Timestamp, patience: &Patience) -> Option<Trouble> {
+fn unschedulable(pod: &Pod, events: &[Event], now: Timestamp, patience: &Patience) -> Option<Trouble> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let is_it = |reason: Option<&str>| reason == Some("Unschedulable");
     let condition = conditions.iter().find(|condition| {
@@ -64,33 +105,54 @@ fn unschedulable(pod: &Pod, now: Timestamp, patience: &Patience) -> Option<Troub
     })?;
     let since = condition.last_transition_time.as_ref().map_or(now, |time| time.0);
     let waited = now.duration_since(since).unsigned_abs();
-    if waited < patience.unschedulable {
+    let (failed, is_last) = scale_up(pod, events);
+    if waited < if is_last { patience.scale_up } else { patience.unschedulable } {
         return None;
     }
-    let what = format!("unschedulable for {} s: {}", waited.as_secs(), condition.message.clone().unwrap_or_default());
-    let remedy = "make a node fit: its labels, taints and free resources must suit the pod (`kubectl describe nodes`)";
-    Some(Trouble { cause: "unschedulable", what, remedy })
+    let said =
+        [condition.message.as_deref(), failed].into_iter().flatten().map(str::trim).collect::<Vec<_>>().join("; ");
+    let what = format!("unschedulable for {} s: {said}", waited.as_secs());
+    let named = failed.map(|failed| gcloud::name(failed).cause);
+    let (cause, remedy) = SCALE_UP.into_iter().find(|(cause, _)| Some(*cause) == named).unwrap_or((
+        UNSCHEDULABLE,
+        "make a node fit: its labels, taints and free resources must suit the pod (`kubectl describe nodes`)",
+    ));
+    Some(Trouble::new(cause, what, remedy))
 }
 
-fn containers(pod: &Pod, patience: &Patience) -> Option<Trouble> {
+/// Why no node was made for a pod, in the words of whoever makes nodes; and whether nothing better came after it. That a
+/// node could not be made tells more than that none was tried to be made, which may be because of the former.
+fn scale_up<'a>(pod: &Pod, events: &'a [Event]) -> (Option<&'a str>, bool) {
+    let uid = pod.uid();
+    let last = |reasons: &[&str]| {
+        let is_it = |event: &Event| {
+            event.involved_object.uid == uid && event.reason.as_deref().is_some_and(|reason| reasons.contains(&reason))
+        };
+        events.iter().rposition(is_it)
+    };
+    let (failed, tried) = (last(&["FailedScaleUp"]), last(&["TriggeredScaleUp"]));
+    let refused = last(&["NotTriggerScaleUp"]);
+    let said = failed.or(refused).and_then(|at| events[at].message.as_deref());
+    (said, failed.max(refused) > tried)
+}
+
+fn containers(pod: &Pod, events: &[Event], patience: &Patience) -> Option<Trouble> {
     pod.status.as_ref()?.container_statuses.iter().flatten().find_map(|status| {
         let waiting = status.state.as_ref()?.waiting.as_ref()?;
         let (reason, message) = (waiting.reason.as_deref()?, waiting.message.as_deref().unwrap_or_default());
         let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
         if IMAGE.contains(&reason) {
-            let what = format!("image `{}`: {reason}: {message}", status.image);
-            let remedy = "build or load the image, or name one that can be had (--worker-image, --redis-image)";
-            return Some(Trouble { cause: "image-missing", what, remedy });
+            return Some(image(pod, events, &status.image, &format!("{reason}: {message}")));
         }
         if CREATE.contains(&reason) {
             let what = format!("{reason}: {message}");
-            return Some(Trouble { cause: "container-refused", what, remedy: "mend what the kubelet names" });
+            return Some(Trouble::new("container-refused", what, "mend what the kubelet names"));
         }
         if let Some(start) = last.filter(|last| last.reason.as_deref() == Some("StartError")) {
             let what =
                 format!("the container cannot be started: {}", start.message.as_deref().unwrap_or(message).trim());
             let remedy = "look at the image's entrypoint: it must be a program that runs on the node";
-            return Some(Trouble { cause: "worker-not-started", what, remedy });
+            return Some(Trouble::new("worker-not-started", what, remedy));
         }
         if reason == "CrashLoopBackOff" && status.restart_count >= patience.restarts {
             let what = format!(
@@ -98,10 +160,35 @@ fn containers(pod: &Pod, patience: &Patience) -> Option<Trouble> {
                 status.restart_count,
                 last.map_or("no end is known".into(), end)
             );
-            return Some(Trouble { cause: "crash-loop", what, remedy: "read what the container printed last" });
+            return Some(Trouble::new("crash-loop", what, "read what the container printed last"));
         }
         None
     })
+}
+
+/// An image that cannot be had: it is not there, or the registry does not give it to the nodes. The kubelet tells which in
+/// an event, and not always where it says that it waits.
+fn image(pod: &Pod, events: &[Event], image: &str, said: &str) -> Trouble {
+    let is_denied = |said: &str| {
+        let said = said.to_lowercase();
+        ["401 unauthorized", "403 forbidden", "permission denied", "denied:"].iter().any(|word| said.contains(word))
+    };
+    let uid = pod.uid();
+    let failed = |event: &&Event| event.reason.as_deref() == Some("Failed") && event.involved_object.uid == uid;
+    let mut told = events.iter().rev().filter(failed).filter_map(|event| event.message.as_deref());
+    if is_denied(said) {
+        return Trouble::new("image-denied", format!("image `{image}`: {said}"), registry::reader_remedy(image));
+    }
+    match told.find(|told| told.contains(image) && is_denied(told)) {
+        Some(told) => {
+            let what = format!("image `{image}`: {said}; {}", told.trim());
+            Trouble::new("image-denied", what, registry::reader_remedy(image))
+        }
+        None => {
+            let remedy = "build or load the image, or name one that can be had (--worker-image, --redis-image)";
+            Trouble::new("image-missing", format!("image `{image}`: {said}"), remedy)
+        }
+    }
 }
 
 fn mounts(pod: &Pod, events: &[Event], patience: &Patience) -> Option<Trouble> {
@@ -128,7 +215,7 @@ fn mounts(pod: &Pod, events: &[Event], patience: &Patience) -> Option<Trouble> {
     } else {
         "see that the export answers (`cargo xtask lab status`) and that the nodes' kernel has an NFS client (`cargo xtask lab doctor`)"
     };
-    Some(Trouble { cause: "mount-failed", what, remedy })
+    Some(Trouble::new("mount-failed", what, remedy))
 }
 
 /// How a container ended, in words.
@@ -143,7 +230,8 @@ mod tests {
     use super::*;
     use k8s_openapi::serde_json::{Value, from_value, json};
 
-    const PATIENCE: Patience = Patience { unschedulable: Duration::from_secs(15), mounts: 3, restarts: 2 };
+    const PATIENCE: Patience =
+        Patience { unschedulable: Duration::from_secs(15), scale_up: Duration::from_secs(5), mounts: 3, restarts: 2 };
 
     fn pod(status: Value) -> Pod {
         from_value(json!({ "metadata": { "name": "workload-x", "uid": "u-1" }, "status": status })).unwrap()
@@ -188,6 +276,88 @@ mod tests {
         assert_eq!(cause(&at("2026-11-24T15:00:06Z"), &[]), None);
         let told = cause(&at("2026-11-24T15:00:00Z"), &[]);
         assert_eq!(told, Some(("unschedulable", "unschedulable for 20 s: 0/2 nodes are available".into())));
+    }
+
+    /// Whoever makes nodes says why there is none: what Google lacks has its name, sooner than the scheduler's patience is
+    /// over, unless another try is under way; and another pod's node is not this one's.
+    #[test]
+    fn a_node_that_cannot_be_made_has_its_cause() {
+        let at = |time: &str| {
+            pod(json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                        "lastTransitionTime": time, "message": "0/2 nodes are available" }] }))
+        };
+        let failed = |why: &str| {
+            let told = format!(
+                "Node scale up in zones us-central1-b associated with this pod failed: {why}. Pod is at risk of not being scheduled."
+            );
+            event("Pod", "u-1", "FailedScaleUp", 1, &told)
+        };
+        let refused = event(
+            "Pod",
+            "u-1",
+            "NotTriggerScaleUp",
+            1,
+            "pod didn't trigger scale-up: 1 in backoff after failed scale-up",
+        );
+        let tried = event("Pod", "u-1", "TriggeredScaleUp", 1, "pod triggered scale-up: [{gk3 0->1 (max: 1000)}]");
+        let (early, late) = (at("2026-11-24T15:00:12Z"), at("2026-11-24T15:00:00Z"));
+        let named = |pod: &Pod, events: &[Event]| cause(pod, events).map(|(cause, _)| cause);
+        for (why, expected) in [
+            ("GCE out of resources", "stockout"),
+            ("GCE quota exceeded", "quota-exceeded"),
+            ("IP space exhausted", "ip-space-exhausted"),
+            ("Internal error", "unschedulable"),
+        ] {
+            // What comes after a failure because of it does not hide it.
+            for events in [vec![failed(why)], vec![tried.clone(), failed(why), refused.clone()]] {
+                let (found, what) = cause(&early, &events).unwrap();
+                assert_eq!(found, expected);
+                assert!(
+                    what.starts_with("unschedulable for 8 s: 0/2 nodes are available; ") && what.contains(why),
+                    "{what}"
+                );
+            }
+            assert_eq!(named(&early, &[failed(why), tried.clone()]), None, "another zone is tried");
+            assert_eq!(named(&late, &[failed(why), tried.clone()]), Some(expected));
+        }
+        assert_eq!(named(&early, &[refused]), Some("unschedulable"));
+        assert_eq!(named(&early, &[event("Pod", "u-2", "FailedScaleUp", 1, "GCE out of resources")]), None);
+        let trouble =
+            |pod: &Pod, patience: &Patience| of_pod(pod, &[], "2026-11-24T15:00:20Z".parse().unwrap(), patience);
+        assert!(trouble(&early, &PATIENCE.at_last()).is_some_and(|trouble| trouble.is_of_scheduling()));
+    }
+
+    /// An image that the registry keeps from the nodes is there all the same: the remedy is a right, not another image.
+    #[test]
+    fn an_image_that_is_denied_is_not_missing() {
+        let image = "us-central1-docker.pkg.dev/my-project/batch-aiml/worker@sha256:ab";
+        let waiting = |message: &str| {
+            pod(json!({ "containerStatuses": [{
+                "name": "workload", "image": image, "imageID": "", "ready": false, "restartCount": 0,
+                "state": { "waiting": { "reason": "ImagePullBackOff", "message": message } } }] }))
+        };
+        let now = "2026-11-24T15:00:20Z".parse().unwrap();
+        let failed =
+            |uid, why: &str| event("Pod", uid, "Failed", 1, &format!("Failed to pull image \"{image}\": {why}"));
+        let forbidden = "failed to authorize: failed to fetch oauth token: unexpected status from GET request to \
+                         https://us-central1-docker.pkg.dev/v2/token: 403 Forbidden";
+        let quiet = waiting("Back-off pulling image");
+        let found = of_pod(&quiet, &[failed("u-1", forbidden)], now, &PATIENCE).unwrap();
+        assert_eq!(found.cause, "image-denied");
+        assert!(found.what.contains("403 Forbidden"), "{}", found.what);
+        assert!(
+            found.remedy.contains(
+                "gcloud artifacts repositories add-iam-policy-binding batch-aiml --location=us-central1 --project=my-project \
+                 --role=roles/artifactregistry.reader --member=serviceAccount:"
+            ),
+            "{}",
+            found.remedy
+        );
+        let told = of_pod(&waiting("Back-off: unexpected status: 401 Unauthorized"), &[], now, &PATIENCE);
+        assert_eq!(told.map(|trouble| trouble.cause), Some("image-denied"));
+        for events in [vec![failed("u-2", forbidden)], vec![failed("u-1", "not found")], vec![]] {
+            assert_eq!(of_pod(&quiet, &events, now, &PATIENCE).map(|trouble| trouble.cause), Some("image-missing"));
+        }
     }
 
     /// A container may crash now and then; a loop tells how the last run ended, and a program that is none is told at once.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::failure::{Exit, Explain, Place};
 
+/// The name of a Job that did not end in its time.
+pub(super) const TIMEOUT: &str = "job-timeout";
+
 /// What went wrong in a step.
 #[derive(Debug, thiserror::Error)]
 pub enum FlowError {
@@ -134,7 +137,7 @@ impl Explain for FlowError {
             Self::Queue { .. } => "redis-gone",
             Self::NotStarted { .. } => "worker-not-started",
             Self::JobFailed { .. } => "job-failed",
-            Self::JobTimeout { .. } => "job-timeout",
+            Self::JobTimeout { .. } => TIMEOUT,
             Self::Livelock { .. } => "queue-livelock",
             Self::PreemptMissed { .. } => "preempt-missed",
             Self::OutOfOrder(_) => "lab-fault",

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::error::{FlowError, Tail};
+use super::error::{FlowError, TIMEOUT, Tail};
 use super::livelock::{Livelock, Sight};
 use super::queue::{self, Glance};
 use super::tail::Logs;
@@ -68,7 +68,7 @@ fn look_on(context: &mut Context<'_>, console: &Console) -> Result<String> {
             }
         };
         watch.deaf = None;
-        watch.consider(&book, &phases, &glance)?;
+        watch.consider(&book, &phases, &glance).map_err(|failure| why_late(failure, job))?;
         watch.preempt(job, &book, &mut connection)?;
         interrupt::check()?;
         job.wait_for_news(if watch.preempt.is_some() { POLL_TO_CATCH } else { POLL });
@@ -229,6 +229,12 @@ impl<'a, 'b> Watch<'a, 'b> {
     }
 }
 
+/// Why a pod has waited all the while says more than that the time is over.
+fn why_late(failure: Failure, job: &dyn RunningJob) -> Failure {
+    let why = if failure.cause == TIMEOUT { job.trouble_at_last() } else { None };
+    why.unwrap_or(failure)
+}
+
 /// The containers that run: pod and run.
 fn running(phases: &[PodPhase], book: &Job) -> Vec<(usize, usize)> {
     let pods = phases.iter().zip(&book.pods).enumerate().filter(|(_, (phase, _))| **phase == PodPhase::Running);
@@ -240,5 +246,54 @@ fn ended(pod: &str, run: &ContainerRun) -> String {
     match run.exit_code {
         Some(code) => format!("{pod} ended with code {code}{signal}"),
         None => format!("{pod} has no end"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+    use crate::record::RecordError;
+
+    /// A Job whose pod the lab has still been patient with.
+    struct Waits;
+
+    impl RunningJob for Waits {
+        fn look(&self) -> (Job, Vec<PodPhase>) {
+            (Job::default(), Vec::new())
+        }
+
+        fn trouble(&self) -> Option<Failure> {
+            None
+        }
+
+        fn trouble_at_last(&self) -> Option<Failure> {
+            Some(failure("stockout"))
+        }
+
+        fn wait_for_news(&self, _: Duration) {}
+
+        fn check_record(&self) -> Result<(), RecordError> {
+            Ok(())
+        }
+
+        fn preempt(&self, _: Signal, _: &mut dyn FnMut() -> Result<bool>) -> Result<bool> {
+            Ok(false)
+        }
+
+        fn stop(&self) {}
+    }
+
+    fn failure(cause: &str) -> Failure {
+        let (cause, error, remedy) = (cause.into(), String::new(), String::new());
+        Failure { exit: Exit::Flow, cause, error, remedy, evidence: None }
+    }
+
+    /// When the Job's time is over, the verdict is what it has waited for; of any other end the time is not the reason.
+    #[test]
+    fn a_job_that_waited_says_for_what() {
+        let limit = FlowError::JobTimeout { job: "workload".into(), limit_s: 600.0, last_seen: String::new() };
+        assert_eq!(why_late(limit.into(), &Waits).cause, "stockout");
+        assert_eq!(why_late(failure("queue-livelock"), &Waits).cause, "queue-livelock");
     }
 }

@@ -4,10 +4,14 @@ use crate::ledger::Kind;
 
 /// The machine of a Standard cluster's nodes.
 pub const MACHINE: &str = "e2-standard-2";
+/// Its CPUs.
+pub const MACHINE_CPUS: i64 = 2;
 /// The taint of Spot nodes; Autopilot puts it there by itself.
 const SPOT_TAINT: &str = "--node-taints=cloud.google.com/gke-spot=true:NoSchedule";
 /// A Standard node's disk, which GKE would otherwise make of 100 GB.
 const DISK: [&str; 2] = ["--disk-type=pd-standard", "--disk-size=50"];
+/// Its size.
+pub const DISK_GB: i64 = 50;
 
 /// A cluster to be made.
 #[derive(Debug, Clone, Copy)]
@@ -216,6 +220,13 @@ mod tests {
             gone(Kind::Filestore, "batch-aiml-filestore", "us-central1-b"),
             "gcloud filestore instances delete batch-aiml-filestore --zone=us-central1-b"
         );
+    }
+
+    /// What a node takes of a quota is what it is asked for with.
+    #[test]
+    fn a_node_is_as_large_as_it_is_said_to_be() {
+        assert!(MACHINE.ends_with(&format!("-{MACHINE_CPUS}")));
+        assert!(DISK.contains(&format!("--disk-size={DISK_GB}").as_str()));
     }
 
     /// A zone is known by its letter.

@@ -1,5 +1,7 @@
 //! Google's words for no, the cause by name that they mean, and the one command that mends it. One table, pure.
 
+use super::roles;
+
 /// What a refusal means for what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -24,7 +26,7 @@ pub struct Named {
     pub class: Class,
     /// Words by which it is known, in lower case; all of one group.
     words: &'static [&'static [&'static str]],
-    /// What to do; `PROJECT`, `REGION`, `ZONE` and `API` are put in.
+    /// What to do; `PROJECT`, `REGION`, `ZONE`, `NAME`, `API` and `ROLE` are put in.
     remedy: &'static str,
 }
 
@@ -34,7 +36,8 @@ impl Named {
         let or = |text: &str, word: &str| if text.is_empty() { word.to_owned() } else { text.to_owned() };
         let remedy = self.remedy.replace("PROJECT", &or(&place.project, "PROJECT"));
         let remedy = remedy.replace("REGION", &or(&place.region, "REGION")).replace("ZONE", &place.zone);
-        remedy.replace("API", &api(said))
+        let remedy = remedy.replace("NAME", &or(&place.name, "NAME")).replace("API", &api(said));
+        remedy.replace("ROLES", &roles::all()).replace("ROLE", roles::of(said).unwrap_or("ROLE"))
     }
 }
 
@@ -102,6 +105,7 @@ static CAUSES: &[Named] = &[
             &["resource_pool_exhausted"],
             &["resource pool exhausted"],
             &["does not have enough resources available"],
+            &["out of resources"],
             &["no capacity"],
             &["not enough capacity"],
             &["capacity", "not available"],
@@ -129,6 +133,7 @@ static CAUSES: &[Named] = &[
             &["ip range", "exhausted"],
             &["overlap"],
             &["ip address", "exhausted"],
+            &["ip space", "exhausted"],
         ],
         remedy: "free address space in the network, or name another with --network",
     },
@@ -215,8 +220,7 @@ static CAUSES: &[Named] = &[
             &["forbidden"],
             &["does not have permission"],
         ],
-        remedy: "ask for roles/container.admin, roles/file.editor, roles/artifactregistry.writer and roles/serviceusage.serviceUsageViewer: \
-                 gcloud projects add-iam-policy-binding PROJECT --member=user:YOU --role=ROLE",
+        remedy: "gcloud projects add-iam-policy-binding PROJECT --member=user:YOU --role=ROLE; in all the lab takes ROLES",
     },
     Named {
         cause: "not-found",
@@ -294,13 +298,13 @@ static FOUND: &[Named] = &[
         cause: "network-missing",
         class: Class::Refused,
         words: &[],
-        remedy: "gcloud compute networks create default --project=PROJECT --subnet-mode=auto, or name another with --network",
+        remedy: "gcloud compute networks create NAME --project=PROJECT --subnet-mode=auto, or name another with --network",
     },
     Named {
         cause: "repository-missing",
         class: Class::Refused,
         words: &[],
-        remedy: "gcloud artifacts repositories create batch-aiml --repository-format=docker --location=REGION --project=PROJECT, \
+        remedy: "gcloud artifacts repositories create NAME --repository-format=docker --location=REGION --project=PROJECT, \
                  or name another with --image-repository",
     },
     Named {
@@ -430,16 +434,35 @@ mod tests {
         ("something new", "google-refused"),
     ];
 
+    fn place(name: &str) -> Place {
+        let (project, region, zone) = ("p-1".into(), "us-central1".into(), "us-central1-b".into());
+        Place { project, region, zone, name: name.into() }
+    }
+
+    /// What is missing is made by the name that was asked for.
+    #[test]
+    fn what_is_missing_is_made_by_its_name() {
+        let remedy = |cause: &str, name: &str| by_cause(cause).remedy_in(&place(name), "not found");
+        let network = remedy("network-missing", "lab-net");
+        assert!(network.starts_with("gcloud compute networks create lab-net --project=p-1 "), "{network}");
+        let repository = remedy("repository-missing", "images");
+        let made = "gcloud artifacts repositories create images --repository-format=docker --location=us-central1 --project=p-1, ";
+        assert!(repository.starts_with(made), "{repository}");
+    }
+
     /// Each of Google's ways to say no has its name, and a remedy with nothing left to fill in but what the lab cannot know.
     #[test]
     fn what_google_says_has_a_name() {
         for (said, cause) in SAID {
-            let place = Place { project: "p-1".into(), region: "us-central1".into(), zone: "us-central1-b".into() };
+            let place = place("it");
             let named = name(said);
             assert_eq!(named.cause, *cause, "`{said}`");
             let remedy = named.remedy_in(&place, said);
             assert!(!remedy.is_empty());
-            assert!(["PROJECT", "REGION", "ZONE", "API "].iter().all(|word| !remedy.contains(word)), "{remedy}");
+            assert!(
+                ["PROJECT", "REGION", "ZONE", "NAME", "API ", "ROLES"].iter().all(|word| !remedy.contains(word)),
+                "{remedy}"
+            );
         }
         let mut named: Vec<_> = SAID.iter().map(|(_, cause)| *cause).collect();
         named.dedup();

@@ -18,6 +18,8 @@ pub struct Place {
     pub region: String,
     /// The zone.
     pub zone: String,
+    /// What was asked for, where it has to be made.
+    pub name: String,
 }
 
 /// gcloud did not do what was asked.
@@ -171,8 +173,8 @@ mod tests {
     use super::*;
 
     fn refused(said: &str) -> GcloudError {
-        let place = Place { project: "p-1".into(), region: "us-central1".into(), zone: "us-central1-b".into() };
-        let place = Box::new(place);
+        let (project, region, zone) = ("p-1".into(), "us-central1".into(), "us-central1-b".into());
+        let place = Box::new(Place { project, region, zone, ..Place::default() });
         GcloudError::Refused { what: "create it".into(), said: said.into(), named: name(said), place }
     }
 

@@ -1,6 +1,6 @@
 //! Google's cloud, through `gcloud`'s command line: what the lab asks of it, as functions.
 //!
-//! The project is said with every call and never taken from a person's configuration; nothing is asked on a terminal,
+//! The project, also that whose quota is charged, is said with every call and never taken from a person's configuration; nothing is asked on a terminal,
 //! no API is switched on behind one's back, and kubectl's own kubeconfig is never written. Everything else of the
 //! environment (account, configuration directory, endpoints, proxies) is the person's and is handed on as it is.
 
@@ -8,6 +8,7 @@ mod answers;
 mod arguments;
 mod causes;
 mod error;
+mod roles;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ use crate::process::Marker;
 use crate::wait::scaled;
 
 pub use answers::{Condition, Operation, Quota, RegionAnswer, RepositoryAnswer, Thing, Verb};
-pub use arguments::{Cluster, Instance, Pool, is_zone, place_flag, region_of};
+pub use arguments::{Cluster, DISK_GB, Instance, MACHINE_CPUS, Pool, is_zone, place_flag, region_of};
 pub use causes::{Class, Named, UNKNOWN_CAUSE, by_cause, causes, name};
 pub use error::{GcloudError, Place};
 
@@ -193,7 +194,10 @@ impl Gcloud {
     pub fn network(&self, name: &str) -> Result<()> {
         let what = format!("find network `{name}`");
         match self.ask::<serde_json::Value>(&["compute", "networks", "describe", name], &what) {
-            Err(error) if error.class() == Class::NotFound => Err(self.named("network-missing", &what, &error.said())),
+            Err(error) if error.class() == Class::NotFound => {
+                let place = Place { name: name.into(), ..self.place.clone() };
+                Err(named_in(place, "network-missing", &what, &error.said()))
+            }
             other => other.map(drop),
         }
     }
@@ -223,11 +227,12 @@ impl Gcloud {
     /// When there is none of that name.
     pub fn repository(&self, project: &str, location: &str, name: &str) -> Result<RepositoryAnswer> {
         let what = format!("find image repository `{name}`");
+        let place = Place { project: project.into(), region: location.into(), zone: String::new(), name: name.into() };
         let (location, project) = (format!("--location={location}"), format!("--project={project}"));
         let arguments = ["artifacts", "repositories", "describe", name, &location, &project];
         match self.ask_plainly(&arguments, &what) {
             Err(error) if error.class() == Class::NotFound => {
-                Err(self.named("repository-missing", &what, &error.said()))
+                Err(named_in(place, "repository-missing", &what, &error.said()))
             }
             other => other,
         }
@@ -368,6 +373,8 @@ impl Gcloud {
             .variable("KUBECONFIG", self.kubeconfig.as_os_str())
             // Not every command takes `--project`, and a user's calls are charged to what this names.
             .variable("CLOUDSDK_CORE_PROJECT", &self.place.project)
+            // A person's own configuration may name another project to be charged.
+            .variable("CLOUDSDK_BILLING_QUOTA_PROJECT", "CURRENT_PROJECT")
             // A list that lacks something is told by a warning alone.
             .variable("CLOUDSDK_CORE_VERBOSITY", "warning")
             .variable("CLOUDSDK_CORE_USER_OUTPUT_ENABLED", "true")
@@ -379,9 +386,12 @@ impl Gcloud {
 
     /// An error that the lab itself has a name for.
     pub fn named(&self, cause: &'static str, what: &str, said: &str) -> GcloudError {
-        let (what, said, place) = (what.into(), said.into(), Box::new(self.place.clone()));
-        GcloudError::Refused { what, said, named: by_cause(cause), place }
+        named_in(self.place.clone(), cause, what, said)
     }
+}
+
+fn named_in(place: Place, cause: &'static str, what: &str, said: &str) -> GcloudError {
+    GcloudError::Refused { what: what.into(), said: said.into(), named: by_cause(cause), place: Box::new(place) }
 }
 
 /// Where gcloud's helper for kubectl and its like is.

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::Check;
+use super::{Check, quota};
 use crate::cli;
 use crate::console::{Console, Tone};
 use crate::failure::{Exit, Failure, Result};
-use crate::gcloud::{Class, Gcloud, GcloudError, Program, Quota, RegionAnswer, Thing, Token, find_plugin, region_of};
+use crate::gcloud::{Class, Gcloud, GcloudError, Program, RegionAnswer, Thing, Token, find_plugin, region_of};
 use crate::job::program::Program as Worker;
 use crate::ledger::{Kind, Ledger};
 use crate::registry::Repository;
@@ -30,8 +30,6 @@ const QUOTAS: [(&str, &str); 3] = [
     ("BASIC_SSD", "PremiumStorageGbPerRegion"),
     ("ENTERPRISE", "EnterpriseStorageGibPerRegion"),
 ];
-/// CPUs that Redis and the worker need: two small nodes.
-const CPUS_NEEDED: i64 = 2;
 /// Calls to Google that go on at a time: each is a Python.
 const AT_A_TIME: usize = 4;
 
@@ -173,12 +171,15 @@ impl Google<'_> {
             checks.push(Check { name: "quota", found: Ok("the lab stands, and has what it needs".into()) });
         } else {
             let region = region.map(|region| region.map_err(Failure::from)).transpose();
-            let found = region.and_then(|region| self.compute_quota(&region.unwrap_or_else(empty_region)));
+            let found =
+                region.and_then(|region| Ok(quota::of_compute(self.settings, &region.unwrap_or_else(empty_region))?));
             checks.push(Check { name: "quota", found });
-            checks.push(Check {
-                name: "filestore-quota",
-                found: self.filestore_quota(&services.unwrap_or_default(), &things),
-            });
+            let found = self.filestore_quota(&services.unwrap_or_default(), &things);
+            if let Ok(Room::Unknown(why)) = &found {
+                let told = format!("Filestore's was not looked at, and Google may refuse the instance: {why}");
+                console.line(Tone::Note, "Quota", &told);
+            }
+            checks.push(Check { name: "filestore-quota", found: found.map(Room::words) });
         }
         let good = checks.iter().all(|check| check.found.is_ok());
         (checks, good.then_some(things))
@@ -211,15 +212,14 @@ impl Google<'_> {
         }
         let name = &self.settings.image_repository;
         let repository = Repository::parse(name)?;
-        let Some((location, project, id)) = repository.in_artifact_registry() else {
-            repository.greet(Some(self.token.reveal()))?;
-            return Ok(format!("{name} answers"));
-        };
-        let found = self.gcloud.repository(project, location, id)?;
-        if found.format != "DOCKER" {
-            return Err(GkeError::NoDocker { name: name.clone(), format: found.format }.into());
+        if let Some((location, project, id)) = repository.in_artifact_registry() {
+            let found = self.gcloud.repository(project, location, id)?;
+            if found.format != "DOCKER" {
+                return Err(GkeError::NoDocker { name: name.clone(), format: found.format }.into());
+            }
         }
-        Ok(name.clone())
+        repository.try_push(Some(self.token.reveal()))?;
+        Ok(format!("{name}, which takes what is pushed"))
     }
 
     /// Whether the names are free, or what has them is ours; and whether all of it stands. Complains about labs that are
@@ -268,77 +268,54 @@ impl Google<'_> {
         Err(GkeError::ApisOff { project: self.settings.project.clone(), apis: off }.into())
     }
 
-    /// Spot's own CPUs where the project has a quota of them; else Spot takes the ordinary ones.
-    fn compute_quota(&self, answer: &RegionAnswer) -> Result<String> {
-        let region = self.settings.region.clone();
-        if !["UP", ""].contains(&answer.status.as_str()) {
-            return Err(GkeError::RegionDown { region, status: answer.status.clone() }.into());
-        }
-        let quota = |metric: &str| answer.quotas.iter().find(|quota| quota.metric == metric);
-        let spot = quota("PREEMPTIBLE_CPUS").filter(|quota| quota.limit > 0.0);
-        let mut told = Vec::new();
-        let wanted = [(quota("CPUS"), if spot.is_some() { 1 } else { CPUS_NEEDED }), (spot, 1)];
-        for (quota, needed) in wanted.into_iter().filter_map(|(quota, needed)| Some((quota?, needed))) {
-            let (limit, free) = (quota.limit as i64, free(quota));
-            if free < needed {
-                let (what, project) = (quota.metric.clone(), self.settings.project.clone());
-                return Err(GkeError::Quota { what, region, limit, free, needed, project }.into());
-            }
-            told.push(format!("{} {free} of {limit} free", quota.metric));
-        }
-        Ok(if told.is_empty() { "not told by Google".into() } else { told.join(", ") })
-    }
-
     /// The room that Filestore still has. What cannot be asked is said, and is no reason to stop: Google refuses in time.
-    fn filestore_quota(&self, services: &[String], things: &[Thing]) -> Result<String> {
+    fn filestore_quota(&self, services: &[String], things: &[Thing]) -> Result<Room> {
         let Settings { tier, region, project, .. } = self.settings;
+        let unknown = |why: String| Ok(Room::Unknown(why));
         let Some((_, id)) = QUOTAS.iter().find(|(name, _)| name == tier) else {
-            return Ok(format!("not looked at: Google names no quota of tier {tier}"));
+            return unknown(format!("Google names no quota of tier {tier}"));
         };
         if !self.program.has_beta {
-            return Ok("not looked at: gcloud has no beta commands (gcloud components install beta)".into());
+            return unknown("gcloud has no beta commands (gcloud components install beta)".into());
         }
         if !services.iter().any(|api| api == QUOTA_API) {
-            return Ok(format!(
-                "not looked at: {QUOTA_API} is off (gcloud services enable {QUOTA_API} --project={project})"
-            ));
+            return unknown(format!("{QUOTA_API} is off (gcloud services enable {QUOTA_API} --project={project})"));
         }
         let limit = match self.gcloud.quota("file.googleapis.com", id, region) {
             Ok(Some(limit)) => limit,
-            Ok(None) => return Ok(format!("not looked at: Google tells no limit of {id} for {region}")),
+            Ok(None) => return unknown(format!("Google tells no limit of {id} for {region}")),
             Err(error) if error.class() == Class::Unclear || matches!(error, GcloudError::Refused { .. }) => {
-                return Ok(format!("not looked at: {}", error.said()));
+                return unknown(error.said());
             }
             Err(error) => return Err(error.into()),
         };
         let counts = |thing: &&Thing| {
             thing.kind == Kind::Filestore && thing.tier == *tier && region_of(&thing.location) == region
         };
-        let used: u64 = things.iter().filter(counts).map(|thing| thing.capacity_gb).sum();
-        let (needed, used) = (self.settings.capacity_gb() as i64, used as i64);
-        let free = limit - used;
-        if free < needed {
-            let what = format!("Filestore {tier} (GB, {id})");
-            return Err(GkeError::Quota {
-                what,
-                region: region.clone(),
-                limit,
-                free,
-                needed,
-                project: project.clone(),
-            }
-            .into());
+        let used = things.iter().filter(counts).map(|thing| thing.capacity_gb).sum();
+        Ok(Room::Enough(quota::of_filestore(self.settings, id, limit, used)?))
+    }
+}
+
+/// Whether there is room for an instance.
+enum Room {
+    /// There is so much.
+    Enough(String),
+    /// Nobody could say, and why.
+    Unknown(String),
+}
+
+impl Room {
+    fn words(self) -> String {
+        match self {
+            Self::Enough(words) => words,
+            Self::Unknown(why) => format!("not looked at: {why}"),
         }
-        Ok(format!("{id} {free} of {limit} GB free"))
     }
 }
 
 fn empty_region() -> RegionAnswer {
     RegionAnswer { status: String::new(), quotas: Vec::new() }
-}
-
-fn free(quota: &Quota) -> i64 {
-    (quota.limit - quota.usage) as i64
 }
 
 /// Asks several questions at a time; the answers come in the order of the questions.

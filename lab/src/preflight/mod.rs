@@ -4,6 +4,7 @@
 
 mod gke;
 mod kind;
+mod quota;
 
 use std::path::{Path, PathBuf};
 

@@ -216,6 +216,11 @@ pub trait RunningJob {
     /// What the last look has found that time will not mend, e.g. an image that is not there.
     fn trouble(&self) -> Option<Failure>;
 
+    /// The same for whoever has no time left: what was still being borne is the reason then.
+    fn trouble_at_last(&self) -> Option<Failure> {
+        self.trouble()
+    }
+
     /// How long looks at the Job and the queue may fail, one after the other, before that is told.
     fn out_of_touch(&self) -> Duration {
         Duration::ZERO

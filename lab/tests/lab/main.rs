@@ -5,6 +5,7 @@ mod down;
 mod fetch;
 mod flow;
 mod gc;
+mod gcloud;
 mod github;
 mod harness;
 mod interrupt;

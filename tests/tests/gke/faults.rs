@@ -228,6 +228,7 @@ fn check(row: &Row) {
         return assert!(cloud.operations.is_empty(), "preflight has begun something: {:#?}", cloud.operations);
     }
     place.double.cloud().script.clear();
+    place.let_orders_settle();
     place.run("down", &[]).assert_code(0);
     place.assert_nothing_lives("after down");
 }

@@ -1,5 +1,8 @@
 //! The whole flow through real gcloud, a real cluster and a real share.
 
+use lab::record::Record;
+use serde_json::Value;
+
 use crate::double::cloud::{Kind, Verb};
 use crate::kill::{WITH_A_CLUSTER, every_way_out};
 use crate::place::{Place, STANDING, kill_points};
@@ -19,11 +22,22 @@ fn the_flow_is_green_and_leaves_nothing() {
     let (record, verdict) = place.newest_record();
     let shown = tests::console::render(&verdict, record.dir(), false);
     assert!(verdict.green && verdict.judges.len() == tests::judges::JUDGES.len(), "{shown}");
+    assert_applied(&record, 25);
     let registry = place.double.registry();
     let (pushed, pulled) = (&registry.pushed, &registry.pulled);
     assert!(pushed.len() == 1 && pulled.contains(&pushed[0]), "pushed {pushed:?}, pulled {pulled:?}");
     drop(registry);
     place.assert_nothing_lives("after e2e");
+}
+
+/// The Job that the cluster had ends within the two hours that a lab is meant to live, and gives its pods this grace.
+#[track_caller]
+fn assert_applied(record: &Record, grace_s: u64) {
+    let text = record.text("cluster/job.json").expect("the Job");
+    let job: Value = serde_json::from_str(&text).expect("a Job");
+    let deadline_s = job["spec"]["activeDeadlineSeconds"].as_u64();
+    assert!(deadline_s.is_some_and(|deadline_s| (6000..=7200).contains(&deadline_s)), "{deadline_s:?}");
+    assert_eq!(job["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], grace_s);
 }
 
 /// The tutorial's other way: a Standard cluster whose Spot nodes are a pool with a taint, which the Job has to tolerate.
@@ -35,6 +49,7 @@ fn the_flow_is_green_on_a_standard_cluster() {
     eprintln!("{}{}", said.out, said.err);
     let (record, verdict) = place.newest_record();
     assert!(verdict.green, "{}", tests::console::render(&verdict, record.dir(), false));
+    assert_applied(&record, 15);
     // In the ledger the pool stands beside the cluster, and both are closed.
     let made = place.double.cloud();
     let pools = made.operations.values().filter(|known| known.kind == Kind::NodePool && known.verb == Verb::Create);

@@ -34,6 +34,7 @@ const REMOVED: &[&str] = &[
     "WORKER_SEED",
     "WORKER_LEASE_S",
     "CLOUDSDK_CORE_PROJECT",
+    "CLOUDSDK_BILLING_QUOTA_PROJECT",
     "GOOGLE_CLOUD_PROJECT",
 ];
 
@@ -112,6 +113,8 @@ impl Place {
         lab.env("XDG_STATE_HOME", home.join("state")).env("XDG_CACHE_HOME", self.path("cache"));
         // Nobody's lab looks at the project that is set there, and nothing is asked of it.
         lab.env("CLOUDSDK_CORE_PROJECT", "ambient-project");
+        // Nor is it charged, or any that is set for that alone.
+        lab.env("CLOUDSDK_BILLING_QUOTA_PROJECT", "ambient-quota-project");
         lab.env("CLOUDSDK_CONFIG", home.join("cloudsdk")).env("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", token);
         lab.env("LAB_LEDGER", self.ledger()).env("LAB_RUNS", self.path("runs"));
         lab.env("KUBECONFIG", self.path("users-kubeconfig")).env("TERM", "xterm").envs(self.double.environment());
@@ -124,10 +127,19 @@ impl Place {
 
     /// `lab COMMAND` on a machine; `up` and `e2e` with the project and the answer to the question.
     pub fn command_on(&self, machine: &str, command: &str, arguments: &[&str]) -> Command {
+        let mut lab = self.unanswered(machine, command, arguments);
+        if ["up", "e2e"].contains(&command) {
+            lab.arg("--yes");
+        }
+        lab
+    }
+
+    /// The same, and nobody has said that it may cost something.
+    pub fn unanswered(&self, machine: &str, command: &str, arguments: &[&str]) -> Command {
         let mut lab = self.lab_on(machine);
         lab.arg(command).args(arguments);
         if ["up", "e2e"].contains(&command) {
-            lab.args(["--target", "gke", "--project", PROJECT, "--yes"]);
+            lab.args(["--target", "gke", "--project", PROJECT]);
         }
         if ["up", "e2e"].contains(&command) && !arguments.contains(&"--image-repository") {
             let repository = format!("127.0.0.1:{}/{PROJECT}/{REPOSITORY}", self.double.port());
@@ -232,6 +244,41 @@ impl Place {
         for operation in cloud.operations.values_mut().filter(|operation| operation.ended.is_none()) {
             operation.begun = Instant::now();
         }
+    }
+
+    /// Changes every line of the ledger.
+    pub fn edit_ledger(&self, edit: impl Fn(&mut Value)) {
+        let text = fs_err::read_to_string(self.ledger()).unwrap_or_default();
+        let edited = text.lines().map(|line| {
+            let mut line = serde_json::from_str(line).expect("a whole line");
+            edit(&mut line);
+            format!("{line}\n")
+        });
+        let edited: String = edited.collect();
+        fs_err::write(self.ledger(), edited).expect("a writable directory");
+    }
+
+    /// The ledger says of all that lives of a Standard lab what it costs, and no more.
+    #[track_caller]
+    pub fn assert_priced(&self) {
+        let mut told = BTreeMap::new();
+        for line in fs_err::read_to_string(self.ledger()).unwrap_or_default().lines() {
+            let line: Value = serde_json::from_str(line).expect("a whole line");
+            told.insert(line["name"].to_string(), line["usd_per_hour"].as_f64().expect("a price"));
+        }
+        let cloud = self.double.cloud();
+        let ours = cloud.living().filter(|known| !known.foreign && known.kind != Kind::Repository);
+        let (told, costs): (f64, f64) = (told.values().sum(), ours.map(bill::hourly).sum());
+        assert!((told - costs).abs() < 1e-9, "the ledger tells of {told} USD/h, and what lives costs {costs}");
+    }
+
+    /// Every order was given so long ago that what is not shown was never made.
+    pub fn let_orders_settle(&self) {
+        let past = jiff::SignedDuration::from_mins(10);
+        self.edit_ledger(|line| {
+            let at: jiff::Timestamp = line["at"].as_str().expect("a time").parse().expect("a time");
+            line["at"] = (at - past).to_string().into();
+        });
     }
 
     /// The ids of labs of which the ledger says that something may exist.

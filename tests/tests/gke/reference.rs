@@ -61,6 +61,21 @@ const LINES: &[(&str, &[&str])] = &[
          --file-share=name=NFSVol,capacity=1TB --network=name=default --labels=batch-ml-lab=x --async",
         &["file.projects.locations.instances.create"],
     ),
+    (
+        "filestore instances create zonal --zone=us-central1-b --tier=ZONAL --file-share=name=NFSVol,capacity=1TB \
+         --network=name=default --labels=batch-ml-lab=x --async",
+        &["file.projects.locations.instances.create"],
+    ),
+    (
+        "filestore instances create enterprise --location=us-central1 --tier=ENTERPRISE \
+         --file-share=name=NFSVol,capacity=1TB --network=name=default --labels=batch-ml-lab=x --async",
+        &["file.projects.locations.instances.create"],
+    ),
+    ("filestore instances delete zonal --zone=us-central1-b --async", &["file.projects.locations.instances.delete"]),
+    (
+        "filestore instances delete enterprise --location=us-central1 --async",
+        &["file.projects.locations.instances.delete"],
+    ),
     ("filestore instances list", &["file.projects.locations.instances.list"]),
     (
         "filestore instances describe batch-aiml-filestore --zone=us-central1-b",
@@ -97,6 +112,11 @@ const REFUSED: &[(&str, &str)] = &[
          --network=name=default --async",
         "Quota limit 'StandardStorageGbPerRegion' has been exceeded",
     ),
+    (
+        "filestore instances create misplaced --zone=us-central1-b --tier=REGIONAL --file-share=name=NFSVol,capacity=1TB \
+         --network=name=default --async",
+        "need a region",
+    ),
     ("artifacts repositories describe nowhere --location=us-central1", "NOT_FOUND"),
     ("compute networks describe other", "was not found"),
 ];
@@ -111,6 +131,7 @@ fn gcloud(place: &Place, line: &str) -> Output {
         gcloud.arg(format!("--project={PROJECT}"));
     }
     gcloud.envs(lab.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    gcloud.env("CLOUDSDK_BILLING_QUOTA_PROJECT", "CURRENT_PROJECT");
     gcloud.output().expect("gcloud starts")
 }
 

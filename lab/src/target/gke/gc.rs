@@ -147,8 +147,8 @@ pub fn collect(arguments: &cli::Gc, places: &Places, console: &Console) -> Resul
         if arguments.lab_id.contains(&tag.lab_id) {
             let resource = adopted(&project, &tag, &thing);
             ledger.write(Event::Adopted, &resource, None, None)?;
-            let (since, operation) = (crate::record::now(), None);
-            known.entry(tag.lab_id.clone()).or_default().push(Open { resource, since, operation, confirmed: true });
+            let open = Open { resource, ordered: crate::record::now(), operation: None, confirmed: true, seen: true };
+            known.entry(tag.lab_id.clone()).or_default().push(open);
             wanted.push(tag.lab_id);
         } else {
             console.line(Tone::Note, "Found", &told_of_label(&project, &tag, &thing));

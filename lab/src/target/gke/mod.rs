@@ -53,9 +53,11 @@ const FILESTORE: &str = "batch-aiml-filestore";
 const POOL: &str = "spot";
 /// What GKE allows a cluster's name to have.
 const NAME_CHARS_MAX: usize = 40;
-/// Nodes come up when pods want them, and pull their images from afar.
+/// Nodes come up when pods want them, in a minute or two, and pull their images from afar. Both patiences end well before the
+/// Job's time does, so that the verdict is the cause and not the time.
 const PACE: Pace = Pace {
-    unschedulable: Duration::from_secs(600),
+    unschedulable: Duration::from_secs(480),
+    scale_up: Duration::from_secs(240),
     redis: Duration::from_secs(900),
     out_of_touch: Duration::from_secs(180),
 };
@@ -214,16 +216,10 @@ impl<'a> Gke<'a> {
 
     /// What the edits of the manifests put in.
     fn values(&self) -> Values {
-        let standard = self.plan.settings.standard;
-        let left_s = self.tag.until.duration_since(Timestamp::now()).as_secs().max(DEADLINE_S_MIN);
         Values {
             server: self.address.clone(),
             redis_image: self.plan.redis_image.clone(),
-            // Autopilot puts it there by itself.
-            tolerate_spot: standard,
-            grace_s: Some(if standard { GRACE_S.1 } else { GRACE_S.0 }),
-            deadline_s: u64::try_from(left_s).ok(),
-            ..Values::default()
+            ..values_of_job(self.plan.settings.standard, self.tag.until, Timestamp::now())
         }
     }
 
@@ -270,6 +266,18 @@ impl<'a> Gke<'a> {
     }
 }
 
+/// What the Job's edits put in: what Spot nodes want, and the time that the lab has left.
+fn values_of_job(standard: bool, until: Timestamp, now: Timestamp) -> Values {
+    let left_s = until.duration_since(now).as_secs().max(DEADLINE_S_MIN);
+    Values {
+        // Autopilot puts it there by itself.
+        tolerate_spot: standard,
+        grace_s: Some(if standard { GRACE_S.1 } else { GRACE_S.0 }),
+        deadline_s: u64::try_from(left_s).ok(),
+        ..Values::default()
+    }
+}
+
 /// The worker's image, where the cluster can pull it, by the name that it has there; `None` where no run was asked for.
 fn bring_worker(plan: &Plan) -> Result<Option<String>> {
     let image = match &plan.worker {
@@ -286,7 +294,8 @@ fn bring_worker(plan: &Plan) -> Result<Option<String>> {
 /// gcloud for a lab: in its project, with its kubeconfig and its mark.
 pub fn gcloud_of(program: PathBuf, settings: &Settings, lab: &LabDir) -> Gcloud {
     let Settings { project, region, zone, .. } = settings.clone();
-    Gcloud::new(program, Place { project, region, zone }, lab.kubeconfig(), lab.marker())
+    let place = Place { project, region, zone, ..Place::default() };
+    Gcloud::new(program, place, lab.kubeconfig(), lab.marker())
 }
 
 /// This machine, as the ledger names it.
@@ -423,6 +432,37 @@ fn open_of_lab(lab: &LabDir, state: Option<&GkeState>, ledger: &Ledger) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The cause of a pod that finds no node is told before the Job's time is over, with room for its coming to be.
+    #[test]
+    fn a_pod_without_a_node_is_told_before_the_jobs_time_is_over() {
+        use clap::Parser as _;
+        let cli = crate::cli::Cli::parse_from(["lab", "e2e"]);
+        let crate::cli::Command::E2e(e2e) = cli.command else { panic!("another command") };
+        assert!(PACE.scale_up < PACE.unschedulable);
+        assert!(PACE.unschedulable + Duration::from_secs(60) < e2e.job_limit());
+        assert!(PACE.unschedulable < PACE.redis);
+    }
+
+    /// The Job as it is applied ends with the lab's time, and asks for no more grace than a Spot node leaves it.
+    #[test]
+    fn the_job_ends_with_the_lab_and_within_spots_grace() {
+        use crate::manifests::{WORKLOAD, edited};
+        let at = |time: &str| time.parse::<Timestamp>().unwrap();
+        let until = at("2026-11-24T17:00:00Z");
+        for (standard, grace_s) in [(false, 25), (true, 15)] {
+            let job = edited(WORKLOAD, &values_of_job(standard, until, at("2026-11-24T16:00:00Z"))).unwrap();
+            let (spec, pod) = (&job["spec"], &job["spec"]["template"]["spec"]);
+            assert_eq!(
+                (&spec["activeDeadlineSeconds"], &pod["terminationGracePeriodSeconds"]),
+                (&3600.into(), &grace_s.into())
+            );
+            assert_eq!(pod["tolerations"].is_array(), standard);
+            assert!(spec["podFailurePolicy"].is_null() && pod["restartPolicy"] == "OnFailure");
+            let late = edited(WORKLOAD, &values_of_job(standard, until, at("2026-11-24T17:30:00Z"))).unwrap();
+            assert_eq!(late["spec"]["activeDeadlineSeconds"], DEADLINE_S_MIN);
+        }
+    }
 
     /// The default lab has the tutorial's names; every other one has its own, which GKE takes.
     #[test]

@@ -1,28 +1,24 @@
 //! What a lab costs while it stands, from the dated table beside this file.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::settings::Settings;
 use crate::failure::{Exit, Failure, Result};
 
+/// The table. Each row has its own date and source.
+const TABLE: &str = include_str!("prices.toml");
 /// Hours of a month, as Google counts them.
 const HOURS_A_MONTH: f64 = 730.0;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
-    dated: String,
     region: String,
-    cluster: ClusterPrice,
     autopilot: Autopilot,
     standard: Standard,
-    filestore: std::collections::BTreeMap<String, f64>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClusterPrice {
-    fee_hour: f64,
+    price: BTreeMap<String, Row>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -30,19 +26,56 @@ struct ClusterPrice {
 struct Autopilot {
     default_vcpu: f64,
     default_memory_gib: f64,
-    vcpu_hour: f64,
-    memory_gib_hour: f64,
-    spot_vcpu_hour: f64,
-    spot_memory_gib_hour: f64,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Standard {
-    node_hour: f64,
-    spot_node_hour: f64,
-    disk_gib_month: f64,
     disk_gib: f64,
+}
+
+/// One price, when and where it was looked at, and by whom.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    usd: f64,
+    dated: jiff::civil::Date,
+    source: String,
+    seen: SeenBy,
+}
+
+/// Who has looked at a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SeenBy {
+    /// It was read in a copy of the page.
+    Page,
+    /// Others quote it from the page.
+    Quoted,
+    /// It was compared with nothing.
+    Nobody,
+}
+
+impl Table {
+    fn read() -> Result<Self> {
+        toml::from_str(TABLE).map_err(|error| fault(&error.to_string()))
+    }
+
+    fn row(&self, name: &str) -> Result<&Row> {
+        self.price.get(name).ok_or_else(|| fault(&format!("it lacks {name}")))
+    }
+}
+
+fn fault(why: &str) -> Failure {
+    Failure::fault(Exit::Lab, &format!("failed to read the price table: {why}"))
+}
+
+/// The price of this row of the table.
+///
+/// # Errors
+/// When there is none: a fault of the lab.
+pub fn of(name: &str) -> Result<f64> {
+    Ok(Table::read()?.row(name)?.usd)
 }
 
 /// What a lab costs, in US dollars an hour.
@@ -66,32 +99,40 @@ impl Bill {
     /// # Errors
     /// When the table is not one, or lacks the tier: both are faults of the lab.
     pub fn of(settings: &Settings) -> Result<Self> {
-        let fault = |why: String| Failure::fault(Exit::Lab, &format!("failed to read the price table: {why}"));
-        let table: Table = toml::from_str(include_str!("prices.toml")).map_err(|error| fault(error.to_string()))?;
-        let a_gib = table.filestore.get(&settings.tier).ok_or_else(|| fault(format!("it lacks {}", settings.tier)))?;
+        let table = Table::read()?;
+        // The oldest row of those that make the bill is as old as the bill.
+        let mut dated: Option<jiff::civil::Date> = None;
+        let mut unseen = String::new();
+        let mut price = |name: &str| -> Result<f64> {
+            let row = table.row(name)?;
+            if row.seen == SeenBy::Nobody {
+                unseen.push_str(&format!("; nobody has compared {name} with {} yet", row.source));
+            }
+            dated = Some(dated.map_or(row.dated, |dated| dated.min(row.dated)));
+            Ok(row.usd)
+        };
         let gib = settings.capacity_gb() as f64;
-        let filestore = a_gib * gib;
+        let filestore = price(&settings.tier)? * gib;
         let mut parts = vec![
             (format!("Filestore {}, {gib} GiB", settings.tier), filestore),
-            ("cluster fee".into(), table.cluster.fee_hour),
+            ("cluster fee".into(), price("cluster")?),
         ];
         let mut pool = 0.0;
         if settings.standard {
-            let Standard { node_hour, spot_node_hour, disk_gib_month, disk_gib } = table.standard;
-            let disk = disk_gib_month * disk_gib / HOURS_A_MONTH;
-            pool = spot_node_hour + disk;
-            parts.push(("an ordinary node".into(), node_hour + disk));
+            let disk = price("disk-gib-month")? * table.standard.disk_gib / HOURS_A_MONTH;
+            pool = price("spot-node")? + disk;
+            parts.push(("an ordinary node".into(), price("node")? + disk));
             parts.push(("a Spot node".into(), pool));
         } else {
-            let Autopilot { default_vcpu: vcpu, default_memory_gib: gib, .. } = table.autopilot;
-            let pod = |a_vcpu: f64, a_gib: f64| vcpu * a_vcpu + gib * a_gib;
-            parts.push(("Redis's pod".into(), pod(table.autopilot.vcpu_hour, table.autopilot.memory_gib_hour)));
-            let spot = pod(table.autopilot.spot_vcpu_hour, table.autopilot.spot_memory_gib_hour);
+            let Autopilot { default_vcpu: vcpu, default_memory_gib: gib } = table.autopilot;
+            parts.push(("Redis's pod".into(), vcpu * price("vcpu")? + gib * price("memory-gib")?));
+            let spot = vcpu * price("spot-vcpu")? + gib * price("spot-memory-gib")?;
             parts.push(("a Spot pod while the Job runs".into(), spot));
         }
         let cluster = parts.iter().map(|(_, price)| price).sum::<f64>() - filestore - pool;
         let elsewhere = if settings.region == table.region { "" } else { ", not this region's" };
-        let note = format!("by the table of {} for {}{elsewhere}; your bill decides", table.dated, table.region);
+        let dated = dated.map(|dated| dated.to_string()).unwrap_or_default();
+        let note = format!("by the table of {dated} for {}{elsewhere}{unseen}; your bill decides", table.region);
         Ok(Self { cluster, pool, filestore, parts, note })
     }
 
@@ -138,7 +179,7 @@ mod tests {
         let parts: f64 = bill.parts.iter().map(|(_, price)| price).sum();
         assert!((bill.hour() - parts).abs() < 1e-9 && bill.hour() > bill.filestore + 0.10);
         assert_eq!(bill.words(), format!("about ${:.2} an hour, ${:.2} a day", bill.hour(), bill.hour() * 24.0));
-        assert!(!bill.note.contains("not this region's"));
+        assert_eq!(bill.note, "by the table of 2026-11-24 for us-central1; your bill decides", "its oldest row's date");
     }
 
     /// More costs more, a Standard cluster has its nodes on the bill, and another region is said to be another one.
@@ -149,7 +190,27 @@ mod tests {
         assert!((two.filestore - 2.0 * one.filestore).abs() < 1e-9);
         let standard = Bill::of(&settings("BASIC_HDD", "1TB", true, "europe-west4")).unwrap();
         assert!(standard.pool > 0.0 && standard.note.contains("not this region's"));
+        let told = "nobody has compared spot-node with https://cloud.google.com/spot-vms/pricing yet";
+        assert!(standard.note.contains(told), "{}", standard.note);
         assert_eq!(one.pool, 0.0);
+    }
+
+    /// Every row says when and where it was looked at, on a page of Google's; those of the tutorial's lab were compared with
+    /// something.
+    #[test]
+    fn every_price_has_its_date_and_source() {
+        let table = Table::read().unwrap();
+        let tiers = ["BASIC_HDD", "BASIC_SSD", "ZONAL", "REGIONAL", "ENTERPRISE"];
+        assert!(tiers.iter().all(|tier| table.price.contains_key(*tier)));
+        for (name, row) in &table.price {
+            assert!(row.dated >= jiff::civil::date(2026, 11, 24), "{name}");
+            assert!(row.source.starts_with("https://cloud.google.com/") && row.source.contains("pricing"), "{name}");
+        }
+        for name in ["BASIC_HDD", "cluster", "vcpu", "memory-gib", "spot-vcpu", "spot-memory-gib"] {
+            assert_ne!(table.row(name).unwrap().seen, SeenBy::Nobody, "{name}");
+            assert_eq!(of(name).unwrap(), table.price[name].usd);
+        }
+        assert!(of("REDIS").is_err());
     }
 
     /// Every price is above nothing and below what a lab could cost, and every tier has one.

@@ -25,7 +25,7 @@ const CLUSTER: Duration = Duration::from_secs(45 * 60);
 const FILESTORE: Duration = Duration::from_secs(20 * 60);
 /// When to look for the first time at what was seen to begin and takes minutes.
 const LATER: Duration = Duration::from_secs(5);
-/// How long what was ordered may take to be seen, where the answer was lost.
+/// How long what was ordered is looked for, where the answer was lost, before `up` gives up. Its line stays open then.
 pub(super) const LOST: Duration = Duration::from_secs(15);
 /// A long wait speaks up from time to time, where no bar shows that it goes on.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
@@ -131,15 +131,17 @@ impl Maker<'_> {
         // A pool is not in any list: one that stands is found by its cluster's having stood.
         let may_be_there = open.is_some() || was_seen || kind == Kind::NodePool;
         let there = if may_be_there { self.look(&resource)? } else { None };
-        let Some(thing) = there else { return self.create(&resource) };
+        // What was ordered before and never seen may still come; Google refuses the same name twice.
+        let is_first = open.as_ref().is_none_or(|open| open.seen);
+        let Some(thing) = there else { return self.create(&resource, is_first) };
         if !is_ours(&thing, &resource) {
             return Err(GkeError::foreign(&thing, &resource.project).into());
         }
         if thing.condition == Condition::Going {
             self.await_gone(&resource)?;
-            return self.create(&resource);
+            return self.create(&resource, true);
         }
-        if !open.as_ref().is_some_and(|open| open.confirmed) {
+        if !open.as_ref().is_some_and(|open| open.seen) {
             self.ledger.write(Event::Exists, &resource, None, None)?;
         }
         match thing.condition {
@@ -149,7 +151,8 @@ impl Maker<'_> {
         }
     }
 
-    fn create(&self, resource: &Resource) -> Result<Thing> {
+    /// Has it made. `is_first` says that no earlier order for it may still come.
+    fn create(&self, resource: &Resource, is_first: bool) -> Result<Thing> {
         if self.given_up.load(Ordering::SeqCst) {
             return Err(GkeError::GivenUp { what: making(resource) }.into());
         }
@@ -160,7 +163,7 @@ impl Maker<'_> {
         kill_point(point(resource.kind, "asked"));
         let operation = match ordered {
             Ok(operation) => operation,
-            Err(error) => self.after_refusal(resource, error)?,
+            Err(error) => self.after_refusal(resource, error, is_first)?,
         };
         let operation = operation.or_else(|| self.find_operation(resource).ok().flatten());
         self.ledger.write(Event::Operation, resource, operation.as_ref().map(|known| known.name.as_str()), None)?;
@@ -197,8 +200,9 @@ impl Maker<'_> {
     }
 
     /// An order that was not answered well may have been carried out all the same. What is there with our label is taken up;
-    /// what is not there is closed in the ledger only if Google said no, rather than nothing.
-    fn after_refusal(&self, resource: &Resource, error: GcloudError) -> Result<Option<Operation>> {
+    /// what is not there is closed in the ledger only if Google said no, rather than nothing, and to the first order: of an
+    /// earlier one a refusal says nothing. It may even be the reason, where it has taken what was left of a quota.
+    fn after_refusal(&self, resource: &Resource, error: GcloudError, is_first: bool) -> Result<Option<Operation>> {
         if let GcloudError::Interrupted(_) = error {
             return Err(error.into());
         }
@@ -216,7 +220,7 @@ impl Maker<'_> {
                 self.ledger.write(Event::Gone, resource, None, Some("something else has its name"))?;
                 Err(GkeError::foreign(&thing, &resource.project).into())
             }
-            Ok(None) if !unclear && error.class() != Class::Exists => {
+            Ok(None) if !unclear && is_first && error.class() != Class::Exists => {
                 self.ledger.write(Event::Gone, resource, None, Some(&format!("refused: {}", error.said())))?;
                 Err(error.into())
             }

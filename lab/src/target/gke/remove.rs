@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::error::{GkeError, delete_command, delete_command_of};
 use super::label::Tag;
 use super::provision::{LOST, Pace, Progress, is_ours, late, trouble};
@@ -18,6 +20,9 @@ use crate::wait::{Look, Wait, scaled};
 
 /// How long a thing may take to go, its creation being waited for first.
 const GOING: Duration = Duration::from_secs(40 * 60);
+/// How old an order must be before what Google does not show was never made: gcloud may be at it for two minutes, and
+/// Google may take its time to show what it has taken. Until then its line stays open.
+const SETTLED: Duration = Duration::from_secs(5 * 60);
 /// How often a delete is tried that Google refuses or does not finish.
 const ATTEMPTS: u32 = 3;
 
@@ -35,7 +40,7 @@ impl Remover<'_> {
     /// gcloud for a project.
     pub fn gcloud(&self, project: &str, location: &str) -> Gcloud {
         let region = region_of(location).to_owned();
-        let place = Place { project: project.into(), region, zone: location.into() };
+        let place = Place { project: project.into(), region, zone: location.into(), ..Place::default() };
         Gcloud::new(self.program.clone(), place, self.kubeconfig.clone(), self.marker.clone())
     }
 
@@ -65,7 +70,7 @@ impl Remover<'_> {
     fn remove_one(&self, open: &Open) -> Result<String> {
         let resource = &open.resource;
         let gcloud = self.gcloud(&resource.project, &resource.location);
-        let Some(thing) = find(&gcloud, open)? else {
+        let Some(thing) = self.find(&gcloud, open)? else {
             self.ledger.write(Event::Gone, resource, None, Some("it was not there"))?;
             return Ok(format!("{} `{}` was not there", resource.kind.word(), resource.name));
         };
@@ -81,6 +86,32 @@ impl Remover<'_> {
         self.ledger.write(Event::Gone, resource, None, Some("deleted"))?;
         kill_point(if resource.kind == Kind::Filestore { "gke-filestore-gone" } else { "gke-cluster-gone" });
         Ok(format!("{} `{}` deleted", resource.kind.word(), resource.name))
+    }
+
+    /// The thing behind a line of the ledger. What was ordered and is not shown is looked for until its order has settled.
+    fn find(&self, gcloud: &Gcloud, open: &Open) -> Result<Option<Thing>> {
+        let Open { resource, .. } = open;
+        let Resource { kind, name, location, .. } = resource;
+        let start = Instant::now();
+        let unsettled = scaled(SETTLED).saturating_sub(age(&open.ordered, Timestamp::now()));
+        let remedy = "see whether Google answers: gcloud info --run-diagnostics";
+        let what = format!("look at {resource}");
+        // The wait scales its limit itself.
+        let wait = Wait { what: &what, limit: SETTLED + LOST * 4, poll: Pace::TICK, remedy };
+        let (mut pace, mut progress) = (Pace::new(), Progress::new(self.console, resource));
+        wait.until(|| {
+            pace.look(|| match gcloud.look(*kind, name, location) {
+                Ok(Some(thing)) => Ok(Look::Done(Some(thing))),
+                Ok(None) if open.seen || start.elapsed() >= unsettled || has_ended(gcloud, open) => {
+                    Ok(Look::Done(None))
+                }
+                Ok(None) => {
+                    let until_s = scaled(SETTLED).as_secs();
+                    Ok(progress.not_yet(format!("not shown, and looked for until {until_s} s after it was ordered")))
+                }
+                Err(error) => trouble(error).map(Look::NotYet),
+            })
+        })
     }
 
     /// Asks for it to be deleted as soon as Google takes that, and again if it fails, until it is gone.
@@ -235,23 +266,17 @@ fn still_costs(failure: Failure, resource: &Resource) -> Failure {
     Failure { remedy, ..failure }
 }
 
-/// The thing behind a line of the ledger. What was only intended is waited for a while: the order may have been on its way
-/// when the lab was killed.
-fn find(gcloud: &Gcloud, open: &Open) -> Result<Option<Thing>> {
-    let Resource { kind, name, location, .. } = &open.resource;
-    let start = Instant::now();
-    let remedy = "see whether Google answers: gcloud info --run-diagnostics";
-    let what = format!("look at {}", open.resource);
-    let wait = Wait { what: &what, limit: LOST * 4, poll: Pace::TICK, remedy };
-    let mut pace = Pace::new();
-    wait.until(|| {
-        pace.look(|| match gcloud.look(*kind, name, location) {
-            Ok(Some(thing)) => Ok(Look::Done(Some(thing))),
-            Ok(None) if open.confirmed || start.elapsed() >= scaled(LOST / 3) => Ok(Look::Done(None)),
-            Ok(None) => Ok(Look::NotYet("it is not there".into())),
-            Err(error) => trouble(error).map(Look::NotYet),
-        })
-    })
+/// How old an order is. One whose time is illegible, or that of a clock ahead of ours, is as young as can be.
+fn age(ordered: &str, now: Timestamp) -> Duration {
+    let age = ordered.parse::<Timestamp>().map(|ordered| now.duration_since(ordered));
+    age.ok().and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
+}
+
+/// Whether the order has come to its end, well or badly: what is not shown then will not come.
+fn has_ended(gcloud: &Gcloud, open: &Open) -> bool {
+    let Resource { kind, location, .. } = &open.resource;
+    let operation = open.operation.as_deref().map(|name| gcloud.operation(*kind, name, location));
+    operation.is_some_and(|found| found.is_ok_and(|operation| operation.done))
 }
 
 /// Everything in a project that could be a lab's; clusters and instances are asked for side by side.
@@ -277,4 +302,18 @@ fn patiently(gcloud: &Gcloud, kind: Kind) -> Result<Vec<Thing>> {
             Err(error) => trouble(error).map(Look::NotYet),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An order is as old as its line; where that cannot be told, it is taken for young, so that it is looked for.
+    #[test]
+    fn an_order_whose_age_is_not_known_is_young() {
+        let now: Timestamp = "2026-11-24T15:05:00Z".parse().unwrap();
+        assert_eq!(age("2026-11-24T15:00:00.250Z", now), Duration::from_millis(299_750));
+        assert_eq!(age("2026-11-24T15:06:00Z", now), Duration::ZERO);
+        assert_eq!(age("yesterday", now), Duration::ZERO);
+    }
 }

@@ -395,6 +395,25 @@ mod tests {
         assert!(matches!(decide(""), Err(SettingsError::NoProject)));
     }
 
+    /// Instances of the regional tiers are in the region, those of all others in the zone; and each has its least capacity.
+    #[test]
+    fn a_tier_has_its_place() {
+        for (tier, capacity, location) in [
+            ("BASIC_HDD", "1TB", "us-central1-b"),
+            ("BASIC_SSD", "2.5TB", "us-central1-b"),
+            ("ZONAL", "1TB", "us-central1-b"),
+            ("REGIONAL", "1TB", "us-central1"),
+            ("ENTERPRISE", "1TB", "us-central1"),
+        ] {
+            let asked = |capacity: &str| {
+                let text = format!("[gke]\nproject = \"my-project\"\ntier = \"{tier}\"\ncapacity = \"{capacity}\"");
+                Settings::combine(parse(&text).unwrap(), None)
+            };
+            assert_eq!(asked(capacity).unwrap().filestore_location(), location, "{tier}");
+            assert!(asked("1000GB").is_err(), "{tier}");
+        }
+    }
+
     /// The example in the repository is whole: every key is in it, and it is read.
     #[test]
     fn the_example_is_read() {

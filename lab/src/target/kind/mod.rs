@@ -41,6 +41,7 @@ pub const LABEL: &str = "batch-ml-lab";
 /// Nodes and images are there already.
 const PACE: Pace = Pace {
     unschedulable: Duration::from_secs(15),
+    scale_up: Duration::from_secs(15),
     redis: Duration::from_secs(180),
     out_of_touch: Duration::from_secs(10),
 };

@@ -18,7 +18,7 @@ use rustix::process::Signal;
 
 use super::objects::{Stuck, patience, phase_of, tail};
 use super::{JOB, Pace};
-use crate::cluster::trouble::{self, Trouble};
+use crate::cluster::trouble::{self, Patience, Trouble};
 use crate::cluster::{Cluster, ClusterError, RunLog, event_time};
 use crate::failure::{Failure, Result};
 use crate::job::PodPhase;
@@ -53,6 +53,8 @@ struct Book {
     /// The events that the record has: each one's identity and count.
     events: BTreeMap<String, i32>,
     trouble: Option<Failure>,
+    /// What is wrong for whoever has no time left.
+    at_last: Option<Failure>,
     /// Since when looks have failed.
     failing: Option<Instant>,
     error: Option<Failure>,
@@ -113,16 +115,25 @@ impl KubeJob {
             .iter()
             .map(|pod| found(&pod.name).map_or(PodPhase::Failed, |pod| phase(pod, &events)))
             .collect();
-        book.trouble = self.trouble(book, job.as_ref(), &pods, &events);
+        let patience = patience(&self.pace, RESTARTS);
+        book.trouble = self.trouble(book, job.as_ref(), &pods, &events, &patience);
+        book.at_last = self.trouble(book, job.as_ref(), &pods, &events, &patience.at_last());
         if let Some((condition, reason)) = job.as_ref().and_then(condition) {
             (book.job.condition, book.job.reason) = (Some(condition), reason);
         }
         logs
     }
 
-    fn trouble(&self, book: &Book, job: Option<&Job>, pods: &[Pod], events: &[Event]) -> Option<Failure> {
+    fn trouble(
+        &self,
+        book: &Book,
+        job: Option<&Job>,
+        pods: &[Pod],
+        events: &[Event],
+        patience: &Patience,
+    ) -> Option<Failure> {
         let of_pod = |pod: &Pod| {
-            let trouble = trouble::of_pod(pod, events, Timestamp::now(), &patience(&self.pace, RESTARTS))?;
+            let trouble = trouble::of_pod(pod, events, Timestamp::now(), patience)?;
             Some((format!("pod `{}`", pod.name_any()), self.last_words(book, &pod.name_any(), &trouble), trouble))
         };
         let of_job = || {
@@ -217,6 +228,10 @@ impl RunningJob for KubeJob {
     fn trouble(&self) -> Option<Failure> {
         let book = self.book.borrow();
         book.trouble.clone().or_else(|| book.error.clone())
+    }
+
+    fn trouble_at_last(&self) -> Option<Failure> {
+        self.book.borrow().at_last.clone()
     }
 
     fn out_of_touch(&self) -> Duration {

@@ -31,6 +31,8 @@ pub const REDIS_PORT: u16 = 6379;
 pub struct Pace {
     /// How long the scheduler may find no node for a pod.
     pub unschedulable: Duration,
+    /// The same once whoever makes nodes has said that it cannot.
+    pub scale_up: Duration,
     /// How long Redis may take to run: its image may have to be unpacked first.
     pub redis: Duration,
     /// How long the cluster may not answer while the Job is watched: a control plane that is changed is away for minutes.

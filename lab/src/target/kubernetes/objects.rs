@@ -40,7 +40,7 @@ pub struct Stuck {
 
 /// The patience that waits have with pods, before [`crate::wait::TIME_SCALE`].
 pub fn patience(pace: &Pace, restarts: i32) -> Patience {
-    Patience { unschedulable: scaled(pace.unschedulable), mounts: 3, restarts }
+    Patience { unschedulable: scaled(pace.unschedulable), scale_up: scaled(pace.scale_up), mounts: 3, restarts }
 }
 
 /// Waits until the API server answers and knows every node, ready or not.
@@ -143,7 +143,7 @@ fn is_about_claim(event: &Event) -> bool {
 }
 
 fn lost() -> Trouble {
-    let remedy = "`cargo xtask lab down`, and begin anew";
+    let remedy = "`cargo xtask lab down`, and begin anew".into();
     Trouble { cause: "claim-lost", what: "its volume is gone".into(), remedy }
 }
 
@@ -171,7 +171,7 @@ pub fn wait_for_redis(cluster: &Cluster, pace: &Pace) -> Result<String> {
         let trouble = trouble::of_pod(&pod, &events, Timestamp::now(), &patience(pace, 1));
         // While nodes come up, that the pod fits none of them is no news.
         let comes_up = || cluster.nodes().is_ok_and(|nodes| nodes.iter().any(|node| not_ready(node).is_some()));
-        if let Some(trouble) = trouble.filter(|trouble| trouble.cause != "unschedulable" || !comes_up()) {
+        if let Some(trouble) = trouble.filter(|trouble| !trouble.is_of_scheduling() || !comes_up()) {
             let last_words = last_words(cluster, &trouble);
             return Err(Stuck {
                 what: "start Redis".into(),
@@ -331,6 +331,6 @@ impl Explain for Stuck {
     }
 
     fn remedy(&self) -> String {
-        self.trouble.remedy.into()
+        self.trouble.remedy.clone().into_owned()
     }
 }

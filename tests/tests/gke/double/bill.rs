@@ -1,26 +1,28 @@
-//! What the double's living resources cost an hour: the test's own sum, beside the lab's.
-//!
-//! List prices of us-central1 in US dollars, as of 2026-11; they are not read from the lab's table on purpose.
+//! What the double's living resources cost an hour: the test's own sum, beside the lab's, by the prices of the lab's table.
+
+use lab::target::gke::price;
 
 use super::cloud::{Kind, Resource};
 
-/// An hour of a cluster's control plane.
-const CLUSTER: f64 = 0.10;
-/// An hour of one GiB of Filestore's BASIC_HDD.
-const BASIC_HDD_GIB: f64 = 0.16 / 730.0;
-/// An hour of a Spot node.
-const E2_STANDARD_2_SPOT: f64 = 0.0268;
+/// Hours of a month, as Google counts them.
+const HOURS_A_MONTH: f64 = 730.0;
 
 /// One resource's price an hour. What pods and nodes take comes on top, and is the lab's to know.
 pub fn hourly(resource: &Resource) -> f64 {
     match resource.kind {
-        Kind::Cluster => CLUSTER,
+        Kind::Cluster => of("cluster"),
         Kind::Instance => {
             let gib = resource.body["fileShares"][0]["capacityGb"].as_str().and_then(|text| text.parse::<f64>().ok());
-            gib.unwrap_or(1024.0) * BASIC_HDD_GIB
+            gib.expect("a capacity") * of(resource.body["tier"].as_str().expect("a tier"))
         }
-        Kind::NodePool => resource.body["initialNodeCount"].as_f64().unwrap_or_default() * E2_STANDARD_2_SPOT,
-        Kind::Repository => 0.0,
+        // The nodes of Autopilot are paid for by the pods on them.
+        Kind::NodePool if resource.body["config"]["machineType"].is_string() => {
+            let config = &resource.body["config"];
+            let node = of(if config["spot"] == true { "spot-node" } else { "node" });
+            let disk = config["diskSizeGb"].as_f64().expect("a disk") * of("disk-gib-month") / HOURS_A_MONTH;
+            resource.body["initialNodeCount"].as_f64().expect("a number of nodes") * (node + disk)
+        }
+        Kind::NodePool | Kind::Repository => 0.0,
     }
 }
 
@@ -35,4 +37,8 @@ pub fn print<'a>(living: impl Iterator<Item = &'a Resource>) -> String {
     }
     lines.push(format!("  in all {sum:.3} USD/h"));
     lines.join("\n")
+}
+
+fn of(row: &str) -> f64 {
+    price::of(row).expect("a row of the table")
 }

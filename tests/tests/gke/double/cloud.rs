@@ -22,6 +22,8 @@ pub struct Project {
     pub bills: bool,
     /// The APIs that are on.
     pub apis: BTreeSet<String>,
+    /// The names of its networks.
+    pub networks: Vec<&'static str>,
     /// The region's quotas: metric, limit, use.
     pub quotas: Vec<(&'static str, f64, f64)>,
     /// Filestore's capacity of the Basic tier, in GiB.
@@ -109,6 +111,8 @@ pub struct Cloud {
     pub silent: Option<&'static str>,
     /// How long an operation takes, if the script says nothing else.
     pub latency: Duration,
+    /// Names of what was made and is not shown yet.
+    hidden: BTreeSet<String>,
     counter: u64,
 }
 
@@ -134,6 +138,7 @@ impl Project {
             number: "415104041262".into(),
             bills: true,
             apis: APIS.iter().filter(|api| **api != QUOTAS).map(|(name, _)| (*name).to_owned()).collect(),
+            networks: vec!["default"],
             quotas: vec![
                 ("CPUS", 72.0, 0.0),
                 ("PREEMPTIBLE_CPUS", 72.0, 0.0),
@@ -272,6 +277,9 @@ impl Cloud {
             match fault {
                 What::Take(takes) => operation.takes = *takes,
                 What::FailAtEnd(failing) => operation.fails = Some(failing.clone()),
+                What::Hide => {
+                    self.hidden.insert(name.into());
+                }
                 What::Refuse(_) | What::LoseAnswer => {}
             }
         }
@@ -283,6 +291,21 @@ impl Cloud {
         }
         self.operations.insert(id.clone(), operation);
         id
+    }
+
+    /// What is made is shown from now on.
+    pub fn show(&mut self) {
+        self.hidden.clear();
+    }
+
+    /// A resource, as far as whoever asks is shown it.
+    pub fn shown(&self, name: &str) -> Option<&Resource> {
+        self.resources.get(name).filter(|_| !self.hidden.contains(name))
+    }
+
+    /// What lives and is shown in lists.
+    pub fn listed(&self) -> impl Iterator<Item = &Resource> {
+        self.living().filter(|known| !self.hidden.contains(&known.name()))
     }
 
     /// What lives, somebody else's too.

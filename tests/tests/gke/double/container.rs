@@ -62,12 +62,12 @@ fn pool_name(cluster: &str, pool: &str) -> String {
 }
 
 fn found<'a>(cloud: &'a Cloud, name: &str) -> Result<&'a Resource, Refusal> {
-    cloud.resources.get(name).ok_or_else(|| Refusal::not_found(name))
+    cloud.shown(name).ok_or_else(|| Refusal::not_found(name))
 }
 
 fn list(cloud: &Cloud, project: &str, location: &str) -> Vec<Value> {
     let here = |known: &&Resource| known.project == project && (location == "-" || known.location == *location);
-    let clusters = cloud.living().filter(|known| known.kind == Kind::Cluster).filter(here);
+    let clusters = cloud.listed().filter(|known| known.kind == Kind::Cluster).filter(here);
     clusters.map(|cluster| shown(cloud, cluster)).collect()
 }
 
@@ -89,7 +89,7 @@ fn create(cloud: &mut Cloud, ask: &Ask<'_>, project: &str, location: &str) -> Re
     let id = body["name"].as_str().unwrap_or_default().to_owned();
     names::check_cluster(&id)?;
     names::check_labels(&body["resourceLabels"])?;
-    names::check_network(&body["network"])?;
+    names::check_network(&body["network"], &cloud.project(project)?.networks)?;
     let autopilot = body["autopilot"]["enabled"] == json!(true);
     let has_pools = body["nodePools"].as_array().is_some_and(|pools| !pools.is_empty());
     if autopilot && location != REGION {

@@ -23,6 +23,8 @@ pub enum What {
     Refuse(Refusal),
     /// Does what was asked, and breaks the connection in the middle of the answer.
     LoseAnswer,
+    /// Does what was asked, and shows nothing of it before the test says so (`Cloud::show`).
+    Hide,
     /// The operation that the call starts takes so long in all.
     Take(Duration),
     /// The operation that the call starts fails at its end.

@@ -7,9 +7,16 @@ use super::cloud::{Cloud, Kind, Operation, REGION, Resource, Verb, ZONES};
 use super::names;
 use super::server::Ask;
 
-/// Capacities of a tier, in GiB.
-const TIERS: &[(&str, i64, i64)] =
-    &[("BASIC_HDD", 1024, 65_434), ("STANDARD", 1024, 65_434), ("BASIC_SSD", 2560, 65_434), ("PREMIUM", 2560, 65_434)];
+/// Capacities of a tier, in GiB, and whether its instances are a region's rather than a zone's.
+const TIERS: &[(&str, i64, i64, bool)] = &[
+    ("BASIC_HDD", 1024, 65_434, false),
+    ("STANDARD", 1024, 65_434, false),
+    ("BASIC_SSD", 2560, 65_434, false),
+    ("PREMIUM", 2560, 65_434, false),
+    ("ZONAL", 1024, 102_400, false),
+    ("REGIONAL", 1024, 102_400, true),
+    ("ENTERPRISE", 1024, 10_240, true),
+];
 
 pub fn answer(cloud: &mut Cloud, ask: &Ask<'_>) -> Result<Value, Refusal> {
     let (project, rest) = ask.places.split_first().ok_or_else(|| Refusal::not_found("method"))?;
@@ -30,7 +37,7 @@ pub fn answer(cloud: &mut Cloud, ask: &Ask<'_>) -> Result<Value, Refusal> {
         ("locations.instances.create", []) => create(cloud, ask, &project, location),
         ("locations.instances.list", []) => {
             let here = |known: &&Resource| known.project == project && (location == "-" || known.location == *location);
-            let instances = cloud.living().filter(|known| known.kind == Kind::Instance).filter(here);
+            let instances = cloud.listed().filter(|known| known.kind == Kind::Instance).filter(here);
             let unreachable: Vec<_> =
                 cloud.silent.iter().map(|zone| format!("projects/{project}/locations/{zone}")).collect();
             let instances: Vec<_> = instances.map(|instance| &instance.body).collect();
@@ -60,7 +67,7 @@ fn place(project: &str, location: &str) -> Value {
 /// Google says here what it says in [`Refusal::not_found`], with the resource in quotes.
 fn found<'a>(cloud: &'a Cloud, name: &str) -> Result<&'a Resource, Refusal> {
     let missing = || Refusal::new(404, "NOT_FOUND", format!("Resource '{name}' was not found"));
-    cloud.resources.get(name).ok_or_else(missing)
+    cloud.shown(name).ok_or_else(missing)
 }
 
 fn create(cloud: &mut Cloud, ask: &Ask<'_>, project: &str, location: &str) -> Result<Value, Refusal> {
@@ -69,11 +76,12 @@ fn create(cloud: &mut Cloud, ask: &Ask<'_>, project: &str, location: &str) -> Re
     names::check_instance(&id)?;
     names::check_labels(&body["labels"])?;
     let tier = body["tier"].as_str().unwrap_or_default().to_owned();
-    let Some((_, least, most)) = TIERS.iter().find(|(known, ..)| *known == tier) else {
+    let Some((_, least, most, regional)) = TIERS.iter().find(|(known, ..)| *known == tier) else {
         return Err(Refusal::invalid(format!("Invalid value for field 'instance.tier': {tier}")));
     };
-    if !ZONES.contains(&location) {
-        return Err(Refusal::invalid(format!("Tier {tier} is zonal; {location} is not a zone.")));
+    if *regional != (location == REGION) {
+        let kind = if *regional { "region" } else { "zone" };
+        return Err(Refusal::invalid(format!("Instances of tier {tier} need a {kind}; {location} is none.")));
     }
     let share = body["fileShares"][0].clone();
     let size = share["capacityGb"].as_str().and_then(|text| text.parse::<i64>().ok()).or(share["capacityGb"].as_i64());
@@ -82,7 +90,7 @@ fn create(cloud: &mut Cloud, ask: &Ask<'_>, project: &str, location: &str) -> Re
         return Err(Refusal::invalid(format!("capacity of tier {tier} must be in range [{least}, {most}] GB: {size}")));
     }
     names::check_share(share["name"].as_str().unwrap_or_default())?;
-    names::check_network(&body["networks"][0]["network"])?;
+    names::check_network(&body["networks"][0]["network"], &cloud.project(project)?.networks)?;
     let used: i64 =
         cloud.living().filter(|known| known.kind == Kind::Instance && known.project == project).map(gib).sum();
     let limit = cloud.project(project)?.filestore_gib;

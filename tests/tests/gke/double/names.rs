@@ -33,10 +33,10 @@ pub fn check_labels(labels: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// There is one network, `default`; it may be named by itself or by its path.
-pub fn check_network(network: &Value) -> Result<(), Refusal> {
+/// A network of the project; it may be named by itself or by its path.
+pub fn check_network(network: &Value, there: &[&str]) -> Result<(), Refusal> {
     let name = network.as_str().unwrap_or("default");
-    if name.rsplit('/').next() == Some("default") {
+    if name.rsplit('/').next().is_some_and(|name| there.contains(&name)) {
         return Ok(());
     }
     Err(Refusal::invalid(format!("Network \"{name}\" does not exist.")))

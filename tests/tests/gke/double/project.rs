@@ -80,12 +80,12 @@ fn missing(project: &Project, what: &str) -> Refusal {
 }
 
 fn network_of(project: &Project, network: &str) -> Result<Value, Refusal> {
-    if network != "default" {
+    if !project.networks.contains(&network) {
         return Err(missing(project, &format!("global/networks/{network}")));
     }
-    let link = format!("https://www.googleapis.com/compute/v1/projects/{}/global/networks/default", project.id);
+    let link = format!("https://www.googleapis.com/compute/v1/projects/{}/global/networks/{network}", project.id);
     Ok(json!({
-        "kind": "compute#network", "id": "1", "name": "default", "autoCreateSubnetworks": true, "selfLink": link,
+        "kind": "compute#network", "id": "1", "name": network, "autoCreateSubnetworks": true, "selfLink": link,
         "routingConfig": { "routingMode": "REGIONAL" },
     }))
 }

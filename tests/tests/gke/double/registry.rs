@@ -19,8 +19,8 @@ pub struct Registry {
     blobs: BTreeMap<String, Vec<u8>>,
     /// By `NAME@DIGEST` and `NAME:TAG`: media type and bytes.
     manifests: BTreeMap<String, (String, Vec<u8>)>,
-    /// Uploads that have begun.
-    uploads: BTreeMap<String, Vec<u8>>,
+    /// Uploads that have begun, and were neither ended nor called off.
+    pub uploads: BTreeMap<String, Vec<u8>>,
     /// Manifests that were put: `NAME@DIGEST`.
     pub pushed: Vec<String>,
     /// Every manifest that was asked for by GET: `NAME@DIGEST`.
@@ -75,8 +75,13 @@ impl Registry {
         Ok(with_bytes(done(200).header("Docker-Content-Digest", digest), "application/octet-stream", found))
     }
 
-    /// `POST` begins, `PATCH` adds, `PUT` ends; `POST` or `PUT` with the digest may bring everything at once.
+    /// `POST` begins, `PATCH` adds, `PUT` ends, `DELETE` calls off; `POST` or `PUT` with the digest may bring everything at once.
     fn upload(&mut self, method: &Method, name: &str, id: &str, query: &str, body: &[u8]) -> Answer {
+        if *method == Method::DELETE {
+            let unknown = || error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry");
+            self.uploads.remove(id).ok_or_else(unknown)?;
+            return Ok(done(204).body(Body::empty()).expect("a response"));
+        }
         let id = if id.is_empty() { uuid::Uuid::new_v4().to_string() } else { id.to_owned() };
         let known = self.uploads.entry(id.clone()).or_default();
         known.extend_from_slice(body);

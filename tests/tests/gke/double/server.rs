@@ -9,7 +9,7 @@ use super::answer::Refusal;
 use super::cloud::{APIS, Behind, Call, Cloud};
 use super::fault::{self, What};
 use super::reference::{self, Found};
-use super::{Shared, container, file, project, registry};
+use super::{PROJECT, Shared, container, file, project, registry};
 
 /// A call that the reference knows.
 pub struct Ask<'a> {
@@ -70,6 +70,9 @@ fn answer(
     let mut cloud = shared.cloud.lock().expect("no test has panicked in here");
     cloud.settle();
     let path = uri.path();
+    if let Some(charged) = headers.get("X-Goog-User-Project").filter(|project| *project != PROJECT) {
+        cloud.surprises.push(format!("{http} {path}: {charged:?} is charged"));
+    }
     let Some((found, places)) = find(http, path) else {
         cloud.surprises.push(format!("{http} {path}: the reference has no such method"));
         cloud.calls.push(Call { method: format!("{http} {path}"), body: Value::Null, answered: 404 });
