@@ -28,6 +28,8 @@ pub enum JudgeError {
     Failed {
         /// The program.
         judge: PathBuf,
+        /// What it was to judge.
+        record: PathBuf,
         /// How it ended, and what it said.
         how: String,
     },
@@ -54,7 +56,7 @@ impl Judge {
     /// # Errors
     /// [`JudgeError`]; a red verdict is none.
     pub fn judge(&self, record: &Record) -> Result<Verdict, JudgeError> {
-        let failed = |how: String| JudgeError::Failed { judge: self.0.clone(), how };
+        let failed = |how: String| JudgeError::Failed { judge: self.0.clone(), record: record.dir().into(), how };
         let judge = Command::new(&self.0).arg(record.dir()).arg("--quiet").stdin(Stdio::null()).output();
         let output = judge.map_err(|error| failed(format!("did not start: {error}")))?;
         match output.status.code() {
@@ -85,10 +87,18 @@ impl Explain for JudgeError {
     fn remedy(&self) -> String {
         match self {
             Self::NotFound { .. } => {
-                "start the lab by `cargo xtask e2e`, which builds the judge, or name one with --judge"
+                "start the lab by `cargo xtask e2e`, which builds the judge, or name one with --judge".into()
             }
-            Self::Failed { .. } | Self::NoVerdict(_) => "judge the record by hand, and see what the program says",
+            Self::Failed { judge, record, .. } => {
+                format!(
+                    "judge the record by hand, and see what the program says: {} {}",
+                    judge.display(),
+                    record.display()
+                )
+            }
+            Self::NoVerdict(_) => {
+                "see that the disk has room, then judge the record by hand: target/tool/judge RECORD".into()
+            }
         }
-        .into()
     }
 }

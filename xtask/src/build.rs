@@ -67,7 +67,10 @@ pub fn worker(quiet: bool) -> Result<PathBuf, String> {
     cargo.args(["build", "--release", "--package", "worker", "--target", &host]);
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     cargo.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static").trim_start());
-    finish(cargo, quiet)?;
+    finish(cargo, quiet).map_err(|error| {
+        let packages = "libc6-dev on Debian and Ubuntu, glibc-static on Fedora";
+        format!("{error}\nremedy: the worker is linked statically; where `-lc` is not found, install it: {packages}")
+    })?;
     Ok(target_directory().join(host).join("release").join("worker"))
 }
 
@@ -94,7 +97,10 @@ fn finish(mut cargo: Command, quiet: bool) -> Result<(), String> {
         cargo.arg("--quiet");
     }
     let status = cargo.status().map_err(|error| format!("failed to start cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err("failed to build; cargo said why above".into()) }
+    if status.success() {
+        return Ok(());
+    }
+    Err("failed to build; cargo said why above\nremedy: where it misses `cc`, install a C compiler: build-essential or gcc".into())
 }
 
 fn host_triple() -> Result<String, String> {

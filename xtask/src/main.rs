@@ -7,6 +7,7 @@ mod build;
 mod ci;
 mod peers;
 mod run;
+mod skipped;
 mod test;
 mod tidy;
 
@@ -47,17 +48,25 @@ fn main() -> ExitCode {
         println!("{}", help());
         return ExitCode::SUCCESS;
     }
-    let Some((_, command, _)) = COMMANDS.iter().find(|(known, ..)| *known == name) else {
+    let Some((_, command, about)) = COMMANDS.iter().find(|(known, ..)| *known == name) else {
         let problem = if name.is_empty() { "no command given".into() } else { format!("no command `{name}`") };
         eprintln!("error: {problem}\n\n{}", help());
         return ExitCode::from(USAGE);
     };
+    if let (Command::Ci | Command::Peers | Command::Tidy, Some(argument)) = (command, rest.first()) {
+        if ["-h", "--help"].contains(&argument.as_str()) {
+            println!("Usage: cargo xtask {name}\n\n{about}");
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("error: `cargo xtask {name}` takes no argument, but was given `{argument}`");
+        return ExitCode::from(USAGE);
+    }
     let outcome = match command {
         Command::E2e => run::lab("e2e", &rest),
         Command::Lab => run::lab_command(&rest),
         Command::Data => run::data(&rest),
         Command::Test => test::run(&rest),
-        Command::Ci => ci::run(&rest),
+        Command::Ci => ci::run(),
         Command::Bench => run::bench(&rest),
         Command::Peers => peers::make(),
         Command::Tidy => tidy::run(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::{build, peers};
+use crate::{build, peers, skipped};
 
 /// Runs the tests through nextest where it is installed and through `cargo test` where it is not.
 pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
@@ -12,7 +12,7 @@ pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
         return on_a_cluster(&arguments);
     }
     let programs = build::programs(false)?;
-    let mut cargo = runner();
+    let (mut cargo, runner) = runner();
     // Whoever has set it for a run with `--cluster` does not mean this one.
     cargo.env_remove(CLUSTER_TESTS);
     cargo.args(["--workspace", "--all-features"]).args(arguments).envs(programs.environment());
@@ -21,7 +21,7 @@ pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
     if let Some(server) = redis_server(&programs.lab) {
         cargo.env("LAB_REDIS_SERVER", server);
     }
-    finish(cargo)
+    finish(cargo, runner)
 }
 
 /// The option that asks for the tests on a cluster.
@@ -43,29 +43,50 @@ fn on_a_cluster(arguments: &[&String]) -> Result<ExitCode, String> {
             ));
         }
     }
-    let mut cargo = runner();
+    let (mut cargo, runner) = runner();
     cargo.args(["--package", "tests", "--test", "cluster", "--test", "gke"]).args(arguments);
     cargo.env(CLUSTER_TESTS, "1").env(DEBUG_LAB, build::debug_lab()?).env("LAB_WORKER", build::worker(false)?);
-    finish(cargo)
+    finish(cargo, runner)
 }
 
-/// nextest where it is installed, and `cargo test` where it is not.
-fn runner() -> Command {
+/// What runs the tests.
+enum Runner {
+    /// nextest, with the report that it writes under this profile.
+    Nextest { profile: &'static str },
+    /// `cargo test`, where nextest is not installed.
+    CargoTest,
+}
+
+fn runner() -> (Command, Runner) {
     let mut cargo = build::cargo();
     if has_nextest() {
-        cargo.args(["nextest", "run"]);
-        if std::env::var_os("CI").is_some() {
-            cargo.args(["--profile", "ci"]);
-        }
-    } else {
-        eprintln!("        Note cargo-nextest is not installed; using `cargo test`");
-        cargo.arg("test");
+        let profile = if std::env::var_os("CI").is_some() { "ci" } else { "default" };
+        cargo.args(["nextest", "run", "--profile", profile]);
+        return (cargo, Runner::Nextest { profile });
     }
-    cargo
+    eprintln!("        Note cargo-nextest is not installed; using `cargo test`");
+    cargo.arg("test");
+    (cargo, Runner::CargoTest)
 }
 
-fn finish(mut cargo: Command) -> Result<ExitCode, String> {
+fn finish(mut cargo: Command, runner: Runner) -> Result<ExitCode, String> {
+    let start = std::time::SystemTime::now();
     let status = cargo.status().map_err(|error| format!("failed to start cargo: {error}"))?;
+    match runner {
+        Runner::Nextest { profile } => {
+            let report = build::target_directory().join("nextest").join(profile).join("junit.xml");
+            // One that an earlier run left says nothing of this one.
+            let written = std::fs::metadata(&report).and_then(|metadata| metadata.modified());
+            if written.is_ok_and(|written| written >= start) {
+                skipped::print(&report);
+            }
+        }
+        Runner::CargoTest => {
+            eprintln!(
+                "        Note `cargo test` hides which tests were skipped, and why: cargo xtask test -- --show-output"
+            );
+        }
+    }
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

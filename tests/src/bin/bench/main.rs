@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 /// One line of the table.
+#[derive(serde::Serialize)]
 pub struct Row {
     /// What was measured.
     pub what: &'static str,
@@ -27,29 +28,33 @@ pub struct Row {
 }
 
 /// A bound and what was seen.
+#[derive(serde::Serialize)]
 pub struct Promise {
     /// As it would be written: `>= 20x`.
     pub bound: String,
     /// What was seen, in the same unit; absent if it could not be measured.
     pub seen: Option<f64>,
-    /// Whether it is kept.
+    /// Whether it is kept; absent if nothing is promised, or it could not be measured.
     pub kept: Option<bool>,
+    /// There is a bound.
+    #[serde(skip)]
+    is_promise: bool,
 }
 
 impl Promise {
     /// `seen` must be at least `floor`.
     pub fn at_least(floor: f64, unit: &str, seen: Option<f64>) -> Self {
-        Self { bound: format!(">= {floor}{unit}"), seen, kept: seen.map(|seen| seen >= floor) }
+        Self { bound: format!(">= {floor}{unit}"), seen, kept: seen.map(|seen| seen >= floor), is_promise: true }
     }
 
     /// Nothing was promised of `seen`; it is there for comparison.
     pub fn none(unit: &str, seen: Option<f64>) -> Self {
-        Self { bound: format!("nothing ({unit})"), seen, kept: None }
+        Self { bound: format!("nothing ({unit})"), seen, kept: None, is_promise: false }
     }
 
     /// `seen` must be at most `ceiling`.
     pub fn at_most(ceiling: f64, unit: &str, seen: Option<f64>) -> Self {
-        Self { bound: format!("<= {ceiling}{unit}"), seen, kept: seen.map(|seen| seen <= ceiling) }
+        Self { bound: format!("<= {ceiling}{unit}"), seen, kept: seen.map(|seen| seen <= ceiling), is_promise: true }
     }
 }
 
@@ -59,8 +64,10 @@ pub struct Options {
     pub filter: Option<String>,
     /// A program that keeps the worker's contract: the Python original, say.
     pub peer_cmd: Option<String>,
-    /// A broken promise is an error.
+    /// A broken promise is an error, and so is one that could not be measured.
     pub check: bool,
+    /// A line of JSON for each row instead of the table.
+    pub json: bool,
     /// The benchmarks of a lab on kind, in place of all others.
     pub kind: bool,
 }
@@ -77,6 +84,9 @@ const BENCHMARKS: [(&str, Benchmark); 6] = [
     ("simulate", data::simulate),
 ];
 
+/// Takes minutes, so it is run by its name alone.
+const CLONE: (&str, Benchmark) = ("clone", flow::fresh_clone);
+
 fn main() -> ExitCode {
     // Started by the benchmarks themselves, so that the readings have a process of their own, as the peer's have.
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -92,22 +102,39 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> anyhow::Result<bool> {
     let mut kept = true;
-    println!("| what | ours | peer | promised | seen | |\n|---|---|---|---|---|---|");
-    let wanted = |name: &str| options.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()));
-    let chosen: &[(&str, Benchmark)] = if options.kind { &[("kind", kind::lab)] } else { &BENCHMARKS };
-    for (_, benchmark) in chosen.iter().filter(|(name, _)| wanted(name)) {
-        for Row { what, ours, peer, promise } in benchmark(options)? {
-            let seen = promise.seen.map_or("not measured".into(), |seen| format!("{seen:.2}"));
-            let verdict = promise.kept.map_or("", |kept| if kept { "kept" } else { "BROKEN" });
-            println!("| {what} | {ours} | {peer} | {} | {seen} | {verdict} |", promise.bound);
-            kept &= promise.kept.unwrap_or(true);
+    if !options.json {
+        println!("| what | ours | peer | promised | seen | |\n|---|---|---|---|---|---|");
+    }
+    for (_, benchmark) in chosen(options)? {
+        for row in benchmark(options)? {
+            println!("{}", if options.json { serde_json::to_string(&row)? } else { line(&row) });
+            kept &= row.promise.kept.unwrap_or(!row.promise.is_promise);
         }
     }
     Ok(kept || !options.check)
 }
 
+fn chosen(options: &Options) -> anyhow::Result<Vec<(&'static str, Benchmark)>> {
+    if options.kind {
+        return Ok(vec![("kind", kind::lab)]);
+    }
+    let Some(filter) = options.filter.as_deref() else { return Ok(BENCHMARKS.to_vec()) };
+    if filter == CLONE.0 {
+        return Ok(vec![CLONE]);
+    }
+    let chosen: Vec<_> = BENCHMARKS.into_iter().filter(|(name, _)| name.contains(filter)).collect();
+    anyhow::ensure!(!chosen.is_empty(), "no benchmark's name holds `{filter}`\n\n{HELP}");
+    Ok(chosen)
+}
+
+fn line(Row { what, ours, peer, promise }: &Row) -> String {
+    let seen = promise.seen.map_or("not measured".into(), |seen| format!("{seen:.2}"));
+    let verdict = promise.kept.map_or("", |kept| if kept { "kept" } else { "BROKEN" });
+    format!("| {what} | {ours} | {peer} | {} | {seen} | {verdict} |", promise.bound)
+}
+
 fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
-    let mut options = Options { filter: None, peer_cmd: None, check: false, kind: false };
+    let mut options = Options { filter: None, peer_cmd: None, check: false, json: false, kind: false };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
@@ -116,6 +143,7 @@ fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
                 return Ok(None);
             }
             "--check" => options.check = true,
+            "--json" => options.json = true,
             "--target" => match rest.next().map(String::as_str) {
                 Some("kind") => options.kind = true,
                 Some("local") => options.kind = false,
@@ -143,9 +171,11 @@ fn finish(outcome: anyhow::Result<bool>) -> ExitCode {
     }
 }
 
-const HELP: &str = "Usage: cargo xtask bench [NAME] [--target local|kind] [--peer-cmd CMD] [--check]
+const HELP: &str = "Usage: cargo xtask bench [NAME] [--target local|kind] [--peer-cmd CMD] [--check] [--json]
 
-  NAME            only the benchmarks whose name holds NAME: read, simulate, worker, claim, queue, e2e
+  NAME            only the benchmarks whose name holds NAME: read, simulate, worker, claim, queue, e2e; or clone, which
+                  takes minutes and is run by its name alone: a fresh clone, built, to its first verdict
   --target kind   a lab on kind instead, beside the bare cluster
   --peer-cmd CMD  a program that keeps the worker's contract, measured beside ours: the Python original, say
-  --check         exit with 1 if a promise is broken";
+  --check         exit with 1 if a promise is broken, or could not be measured
+  --json          a line of JSON for each row";

@@ -46,7 +46,7 @@ pub fn claimed_again(_: &Options) -> anyhow::Result<Vec<Row>> {
     let row = |what, signal, ceiling_s: f64| -> anyhow::Result<Row> {
         let seconds = lose_a_claim(signal)?;
         let ours = format!("{seconds:.3} s");
-        let peer = "the original: never".into();
+        let peer = "none: the original does not give it back".into();
         Ok(Row { what, ours, peer, promise: Promise::at_most(ceiling_s, " s", Some(seconds)) })
     };
     Ok(vec![
