@@ -34,8 +34,15 @@ pub enum JudgeError {
         how: String,
     },
     /// Its verdict is not in the record.
-    #[error("failed to read the verdict: {0}")]
-    NoVerdict(#[source] RecordError),
+    #[error("failed to read the verdict: {source}")]
+    NoVerdict {
+        /// The program.
+        judge: PathBuf,
+        /// What it was to judge.
+        record: PathBuf,
+        /// Why the verdict cannot be read.
+        source: RecordError,
+    },
 }
 
 impl Judge {
@@ -60,7 +67,11 @@ impl Judge {
         let judge = Command::new(&self.0).arg(record.dir()).arg("--quiet").stdin(Stdio::null()).output();
         let output = judge.map_err(|error| failed(format!("did not start: {error}")))?;
         match output.status.code() {
-            Some(0 | RED) => record.verdict().map_err(JudgeError::NoVerdict),
+            Some(0 | RED) => record.verdict().map_err(|source| JudgeError::NoVerdict {
+                judge: self.0.clone(),
+                record: record.dir().into(),
+                source,
+            }),
             _ => {
                 let said = String::from_utf8_lossy(&output.stderr);
                 Err(failed(format!("ended with {}: {}", output.status, said.trim())))
@@ -73,14 +84,14 @@ impl Explain for JudgeError {
     fn exit(&self) -> Exit {
         match self {
             Self::NotFound { .. } => Exit::Preflight,
-            Self::Failed { .. } | Self::NoVerdict(_) => Exit::Lab,
+            Self::Failed { .. } | Self::NoVerdict { .. } => Exit::Lab,
         }
     }
 
     fn cause_name(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "judge-missing",
-            Self::Failed { .. } | Self::NoVerdict(_) => "judge-failed",
+            Self::Failed { .. } | Self::NoVerdict { .. } => "judge-failed",
         }
     }
 
@@ -89,15 +100,12 @@ impl Explain for JudgeError {
             Self::NotFound { .. } => {
                 "start the lab by `cargo xtask e2e`, which builds the judge, or name one with --judge".into()
             }
-            Self::Failed { judge, record, .. } => {
+            Self::Failed { judge, record, .. } | Self::NoVerdict { judge, record, .. } => {
                 format!(
                     "judge the record by hand, and see what the program says: {} {}",
                     judge.display(),
                     record.display()
                 )
-            }
-            Self::NoVerdict(_) => {
-                "see that the disk has room, then judge the record by hand: target/tool/judge RECORD".into()
             }
         }
     }

@@ -68,8 +68,8 @@ fn a_dataset_that_kills_its_workers_does_not_end_the_job() {
     let worker = place.script("worker", &script);
     let said = place.finish(place.e2e(&[&HASTE[..], &["--lease-s", "1", "--worker-cmd", &worker]].concat()));
     said.assert_code(6);
-    assert!(said.out.contains("red: set-aside-dataset"), "{}", said.out);
-    assert!(said.out.contains("it was claimed 3 times and never finished"), "{}", said.out);
+    let aside = "set-aside-dataset: `datasets/training/2018-04-04.pkl` was set aside: it was claimed 3 times and never finished";
+    assert!(said.out.contains(aside), "{}", said.out);
     let runs = place.evidence("job.json")["pods"][0]["containers"].clone();
     let codes: Vec<_> = runs.as_array().expect("runs").iter().map(|run| run["exit_code"].as_i64()).collect();
     assert_eq!(codes, [Some(137), Some(137), Some(137), Some(3), Some(0)], "backoffLimit is 6");

@@ -65,13 +65,15 @@ fn an_unreadable_dataset_is_set_aside() {
     assert_eq!(ended.checkpoints().len(), 2);
 }
 
-/// What the original promises it keeps while nothing goes wrong: it is green.
+/// What the original promises it keeps while nothing goes wrong: it is green. How good its model is, is not asked.
 #[test]
 fn the_original_undisturbed_is_green() {
     let place = or_skip!(Place::new());
     let ended = place.e2e(&["--worker-cmd", original()]);
     ended.assert_green();
     assert_ne!(ended.record.summary().expect("record.json").worker, "rust");
+    let [note] = &ended.verdict.notes[..] else { panic!("not one note: {:#?}", ended.verdict.notes) };
+    assert!(note.judge == "thresholds" && note.message.contains("another worker's model"), "{note:?}");
 }
 
 /// The original killed once waits for its own lost claim without end: the verdict says so by name, and which item.
