@@ -3,7 +3,7 @@
 
 use lab::manifests::NODE_DIRECTORY;
 
-use crate::harness::{Image, Place, Running, Said, or_skip};
+use crate::harness::{Image, Place, Running, Said, docker, or_skip};
 use crate::said;
 
 /// A state, how to bring it about, and how to undo that.
@@ -86,17 +86,32 @@ const TROUBLES: &[Trouble] = &[
         arguments: &["--worker-image", CRASHES.name],
         before: |place| drop(place.kubectl(&["delete", "job", "workload", "--ignore-not-found"])),
         meanwhile: |place, run| {
-            let restarts = "jsonpath={.items[*].status.containerStatuses[*].restartCount}";
-            let restarted = run.wait_until(|| {
-                place.kubectl(&["get", "pods", "--selector", "job-name=workload", "--output", restarts]) == "1"
-            });
-            assert!(restarted, "the worker's container was not started again");
+            assert_restarted(place, run);
             place.kubectl(&["patch", "job", "workload", "--patch", r#"{"spec":{"backoffLimit":0}}"#]);
         },
         ..NOTHING
     },
-    Trouble { cause: "crash-loop", arguments: &["--worker-image", CRASHES.name], ..NOTHING },
+    // An API server that is away for some seconds, as while a control plane is changed, is borne: the end is the worker's own.
+    Trouble {
+        cause: "crash-loop",
+        arguments: &["--worker-image", CRASHES.name],
+        before: |place| drop(place.kubectl(&["delete", "job", "workload", "--ignore-not-found"])),
+        meanwhile: |place, run| {
+            assert_restarted(place, run);
+            docker(&["exec", &place.node("control-plane"), "pkill", "-KILL", "kube-apiserver"]);
+        },
+        ..NOTHING
+    },
 ];
+
+/// The worker's container is started once more while the run goes on.
+#[track_caller]
+fn assert_restarted(place: &Place, run: &mut Running) {
+    let restarts = "jsonpath={.items[*].status.containerStatuses[*].restartCount}";
+    let restarted = run
+        .wait_until(|| place.kubectl(&["get", "pods", "--selector", "job-name=workload", "--output", restarts]) == "1");
+    assert!(restarted, "the worker's container was not started again");
+}
 
 /// The rest of a row.
 const NOTHING: Trouble =

@@ -283,7 +283,8 @@ fn another_worker_is_held_to_the_contract() {
 /// nothing is told, though it is no objection.
 #[test]
 fn what_is_not_asked_is_told() {
-    let cases: [(fn(&Patient), &str, usize, &str); 4] = [
+    type Case = (fn(&Patient), &'static str, usize, &'static str);
+    let cases: [Case; 4] = [
         (variations::deaf_to_notice, "job", 9, "did not end on SIGTERM within its grace"),
         (variations::by_another_worker, "thresholds", 8, "of another worker's model the tutorial promises nothing"),
         (
