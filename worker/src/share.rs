@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat, openat2};
 use rustix::io::Errno;
@@ -15,6 +16,9 @@ mod publish;
 
 pub use publish::{Draft, Output, Watched};
 
+/// How often a share that has just been mounted is asked again where it answers with what may pass, and how long after.
+const HICCUPS: u32 = 5;
+const HICCUP: Duration = Duration::from_millis(200);
 /// How often a file is opened anew that its server replaced between two looks at it (ESTALE).
 const MOST_OPENINGS: u32 = 3;
 /// A dataset beyond this is no day of transactions, but would cost the worker its memory.
@@ -69,7 +73,7 @@ impl Share {
     /// # Errors
     /// When there is no such directory.
     pub fn open(path: &Path) -> Result<Self, ShareError> {
-        match open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        match patiently(|| open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())) {
             Ok(root) => Ok(Self { root, path: path.into() }),
             Err(errno) => Err(ShareError { task: "open the share", path: path.into(), source: errno.into() }),
         }
@@ -125,7 +129,7 @@ impl Share {
             Err(Errno::EXIST) => {}
             Err(errno) => return Err(failed("make the directory", errno)),
         }
-        let directory = self.open_beneath(name, OFlags::RDONLY | OFlags::DIRECTORY);
+        let directory = patiently(|| self.open_beneath(name, OFlags::RDONLY | OFlags::DIRECTORY));
         let directory = directory.map_err(|errno| failed("open the directory", errno))?;
         Ok(Output::new(directory, self.path.join(name), session))
     }
@@ -186,6 +190,18 @@ impl Share {
             }
         })
     }
+}
+
+/// Asks again where a client of NFS that finds its server anew, or whose session has run out, answers with an error that
+/// passes: a container started again would cost more than a second.
+fn patiently<T>(mut ask: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    for _ in 0..HICCUPS {
+        match ask() {
+            Err(Errno::IO | Errno::STALE | Errno::AGAIN | Errno::TIMEDOUT) => std::thread::sleep(HICCUP),
+            other => return other,
+        }
+    }
+    ask()
 }
 
 /// The size of a regular file.

@@ -177,3 +177,20 @@ fn a_name_that_leaves_no_room_for_its_draft_is_known_beforehand() {
     assert!(!Output::has_room_for(&longer));
     assert!(output.draft(&longer).is_err());
 }
+
+/// A share that answers with an error that passes is asked again; with one that does not, it is believed at once.
+#[test]
+fn an_error_that_passes_is_waited_for() {
+    let after = |errors: &[Errno]| {
+        let mut errors = errors.iter().copied();
+        let mut asked = 0;
+        let answer = patiently(|| {
+            asked += 1;
+            errors.next().map_or(Ok(()), Err)
+        });
+        (answer, asked)
+    };
+    assert_eq!(after(&[Errno::IO, Errno::STALE]), (Ok(()), 3));
+    assert_eq!(after(&[Errno::NOENT]), (Err(Errno::NOENT), 1));
+    assert_eq!(after(&[Errno::IO; 9]), (Err(Errno::IO), HICCUPS + 1));
+}
