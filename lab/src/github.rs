@@ -92,6 +92,9 @@ fn summary(ending: &Ending<'_>, steps: &[StepLine]) -> String {
             finding.cause, finding.judge, finding.message, finding.remedy
         );
     }
+    for note in ending.notes() {
+        let _ = writeln!(text, "\n- not judged ({}): {}", note.judge, note.message);
+    }
     let _ = writeln!(text, "\nrecord: `{}`, {}\n", ending.place("", None), ending.evidence.versions());
     text
 }

@@ -6,7 +6,7 @@ use crate::console::{Console, Tone, plural};
 use crate::evidence::Evidence;
 use crate::failure::{Exit, Failure, Place};
 use crate::flow::FailedStep;
-use crate::record::{Finding, Verdict};
+use crate::record::{Finding, Note, Verdict};
 
 /// More findings than these are counted, not shown: the first ones tell what is wrong.
 const FINDINGS_SHOWN: usize = 8;
@@ -39,6 +39,7 @@ struct VerdictLine<'a> {
     cause: Option<&'a str>,
     record: String,
     findings: &'a [Finding],
+    notes: &'a [Note],
     kept: Option<&'a str>,
 }
 
@@ -73,6 +74,11 @@ impl Ending<'_> {
         self.verdict.map_or(&[], |verdict| &verdict.findings)
     }
 
+    /// What the judges did not ask of this run, and why.
+    pub fn notes(&self) -> &[Note] {
+        self.verdict.map_or(&[], |verdict| &verdict.notes)
+    }
+
     /// Prints it.
     pub fn print(&self, console: &Console) {
         let good = self.exit() == Exit::Green;
@@ -82,7 +88,7 @@ impl Ending<'_> {
             print_failure(console, failure, &self.place(&file, line));
         }
         self.print_findings(console);
-        for note in self.verdict.map_or(&[][..], |verdict| &verdict.notes) {
+        for note in self.notes() {
             console.result(Tone::Note, "Not judged", &format!("{}: {}", note.judge, note.message));
         }
         console.result(Tone::Note, "Record", &self.place("", None));
@@ -113,6 +119,7 @@ impl Ending<'_> {
             cause: self.cause(),
             record: self.place("", None),
             findings: self.findings(),
+            notes: self.notes(),
             kept: self.kept,
         });
     }

@@ -83,7 +83,6 @@ causes! {
     STRAY_FILE = "stray-file", "write nothing but the checkpoints and the report into `output/`";
     /// A file that the tutorial lists is not there.
     MISSING_FILE = "missing-file", "publish the checkpoint before the report entry, and both before the completion";
-
     /// What `ls -1` showed on the share is not what was copied from there.
     WRONG_LISTING = "wrong-listing", "look for who changed `output/` between the listing and the copy; the tutorial's step 12 shows what the folder holds";
 

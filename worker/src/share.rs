@@ -16,11 +16,9 @@ mod publish;
 
 pub use publish::{Draft, Output, Watched};
 
-/// How often a share that has just been mounted is asked again where it answers with what may pass, and how long after.
+/// How often a share is asked again that answers with what may pass, and how long after.
 const HICCUPS: u32 = 5;
 const HICCUP: Duration = Duration::from_millis(200);
-/// How often a file is opened anew that its server replaced between two looks at it (ESTALE).
-const MOST_OPENINGS: u32 = 3;
 /// A dataset beyond this is no day of transactions, but would cost the worker its memory.
 const LARGEST_FILE_BYTES: u64 = 4 << 30;
 
@@ -84,18 +82,7 @@ impl Share {
     /// # Errors
     /// [`ReadError::Unfit`] where another path may still be fine, [`ReadError::Share`] where none will.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
-        let is_stale = |result: &Result<_, ReadError>| match result {
-            Err(ReadError::Share(error)) => error.source.raw_os_error() == Some(Errno::STALE.raw_os_error()),
-            _ => false,
-        };
-        let mut reading = self.read_once(path);
-        for _ in 1..MOST_OPENINGS {
-            if !is_stale(&reading) {
-                break;
-            }
-            reading = self.read_once(path);
-        }
-        reading
+        patiently(|| self.read_once(path))
     }
 
     fn read_once(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
@@ -192,12 +179,30 @@ impl Share {
     }
 }
 
-/// Asks again where a client of NFS that finds its server anew, or whose session has run out, answers with an error that
-/// passes: a container started again would cost more than a second.
-fn patiently<T>(mut ask: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+/// What a client of NFS says that finds its server anew, whose session has run out, or whose file was replaced meanwhile:
+/// a moment later it may have another answer, and a container that is started anew for it costs more than a second.
+trait Passing {
+    fn passes(&self) -> bool;
+}
+
+impl Passing for Errno {
+    fn passes(&self) -> bool {
+        matches!(*self, Errno::IO | Errno::STALE | Errno::AGAIN | Errno::TIMEDOUT)
+    }
+}
+
+impl Passing for ReadError {
+    fn passes(&self) -> bool {
+        let Self::Share(error) = self else { return false };
+        Errno::from_io_error(&error.source).is_some_and(|errno| errno.passes())
+    }
+}
+
+/// Asks a few times, as long as the answer is one that may pass.
+fn patiently<T, E: Passing>(mut ask: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     for _ in 0..HICCUPS {
         match ask() {
-            Err(Errno::IO | Errno::STALE | Errno::AGAIN | Errno::TIMEDOUT) => std::thread::sleep(HICCUP),
+            Err(error) if error.passes() => std::thread::sleep(HICCUP),
             other => return other,
         }
     }

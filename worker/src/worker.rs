@@ -120,9 +120,10 @@ impl Worker<'_> {
                 Err(failure)
             }
             // The test set was read, so the share is there: this file alone may be what it cannot give.
-            Err(Stop::Unreadable(error)) if claim.attempts >= MOST_ATTEMPTS => {
-                self.set_aside(claim, &format!("it could not be read in {MOST_ATTEMPTS} attempts: {}", error.source))
-            }
+            Err(Stop::Unreadable(error)) if claim.attempts >= MOST_ATTEMPTS => self.set_aside(
+                claim,
+                &format!("the share does not give it, after attempt {}: {}", claim.attempts, error.source),
+            ),
             Err(Stop::Unreadable(error)) => {
                 if self.queue.give_up(claim)? {
                     note!("`{}` is back in the queue, for attempt {}", show(&claim.item), claim.attempts + 1);

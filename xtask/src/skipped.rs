@@ -24,7 +24,11 @@ fn find(report: &str) -> Vec<(String, String)> {
         let (name, rest) = case.split_once('"')?;
         let class =
             rest.split_once("classname=\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |found| found.0);
-        let reason = rest.lines().find_map(|line| line.split_once(MARK))?.1;
+        // A line of its own, of which the first stands behind the element's beginning.
+        let line = |line: &'_ str| {
+            line.rsplit("<system-err>").next().and_then(|line| line.strip_prefix(MARK)).map(str::to_owned)
+        };
+        let reason = rest.lines().find_map(line)?;
         Some((format!("{class} {name}").trim().to_owned(), plain(reason.trim())))
     };
     report.split("<testcase name=\"").skip(1).filter_map(case).collect()
@@ -48,7 +52,7 @@ mod tests {
         let report = r#"<testsuites><testsuite name="worker::real">
             <testcase name="flow::fast" classname="worker::real" time="0.1"><system-out>running 1 test</system-out>
               <system-err>skipped: `strace` &amp; its friends are &lt;gone&gt;</system-err></testcase>
-            <testcase name="flow::slow" classname="worker::real" time="0.1"><system-err>nothing</system-err></testcase>
+            <testcase name="flow::slow" classname="worker::real" time="0.1"><system-err>it says `skipped: x`</system-err></testcase>
             <testcase name="flow::late" classname="worker::real" time="0.1"><system-err>first a word
 skipped: no Redis
 and more</system-err></testcase></testsuite></testsuites>"#;

@@ -1,8 +1,9 @@
 //! Google's cloud, through `gcloud`'s command line: what the lab asks of it, as functions.
 //!
-//! The project, also that whose quota is charged, is said with every call and never taken from a person's configuration; nothing is asked on a terminal,
-//! no API is switched on behind one's back, and kubectl's own kubeconfig is never written. Everything else of the
-//! environment (account, configuration directory, endpoints, proxies) is the person's and is handed on as it is.
+//! The project, also that whose quota is charged, is said with every call and never taken from a person's configuration;
+//! nothing is asked on a terminal, no API is switched on behind one's back, and kubectl's own kubeconfig is never written.
+//! Everything else of the environment (account, configuration directory, endpoints, proxies) is the person's and is
+//! handed on as it is.
 
 mod answers;
 mod arguments;

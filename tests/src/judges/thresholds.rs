@@ -21,12 +21,16 @@ const FRAUDS_TO_LEARN_FROM: u64 = 10;
 
 /// Says when a run is held to no bound.
 pub fn reach(evidence: &Evidence) -> Reach {
-    let (Some(report), Some(testing)) = (evidence.parsed_report(), evidence.rows(TESTING)) else { return Reach::Whole };
+    let shown = (evidence.parsed_report(), evidence.rows(TESTING));
     if !evidence.is_our_worker() {
-        let constant = constant_models(&figures(evidence, &report, testing));
+        let constant = match &shown {
+            (Some(report), Some(testing)) => constant_models(&figures(evidence, report, testing)),
+            _ => None,
+        };
         let besides = constant.map_or(String::new(), |finding| format!(". {}", finding.message));
         return Reach::Nothing(format!("of another worker's model the tutorial promises nothing{besides}"));
     }
+    let (Some(report), Some(testing)) = shown else { return Reach::Whole };
     let Ok(thresholds) = Thresholds::parse(golden::THRESHOLDS) else { return Reach::Whole };
     let Ok(hold) = thresholds.that_hold_for(data(evidence, &thresholds.tutorial), testing) else { return Reach::Whole };
     let training = report.entries.iter().filter_map(|entry| evidence.rows(&format!("{TRAINING}{}", entry.dataset)));

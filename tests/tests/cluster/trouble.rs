@@ -55,7 +55,7 @@ const TROUBLES: &[Trouble] = &[
         cause: "quota-exceeded",
         before: |place| {
             // Redis's pod is the one that fits.
-            place.kubectl(&["delete", "job", "workload", "--ignore-not-found"]);
+            remove_job(place);
             place.kubectl(&["create", "quota", "one-pod", "--hard=pods=1"]);
         },
         after: |place| drop(place.kubectl(&["delete", "quota", "one-pod"])),
@@ -84,7 +84,7 @@ const TROUBLES: &[Trouble] = &[
     Trouble {
         cause: "job-failed",
         arguments: &["--worker-image", CRASHES.name],
-        before: |place| drop(place.kubectl(&["delete", "job", "workload", "--ignore-not-found"])),
+        before: remove_job,
         meanwhile: |place, run| {
             assert_restarted(place, run);
             place.kubectl(&["patch", "job", "workload", "--patch", r#"{"spec":{"backoffLimit":0}}"#]);
@@ -95,7 +95,7 @@ const TROUBLES: &[Trouble] = &[
     Trouble {
         cause: "crash-loop",
         arguments: &["--worker-image", CRASHES.name],
-        before: |place| drop(place.kubectl(&["delete", "job", "workload", "--ignore-not-found"])),
+        before: remove_job,
         meanwhile: |place, run| {
             assert_restarted(place, run);
             docker(&["exec", &place.node("control-plane"), "pkill", "-KILL", "kube-apiserver"]);
@@ -103,6 +103,11 @@ const TROUBLES: &[Trouble] = &[
         ..NOTHING
     },
 ];
+
+/// So that what is seen of a Job is of the next run's.
+fn remove_job(place: &Place) {
+    place.kubectl(&["delete", "job", "workload", "--ignore-not-found"]);
+}
 
 /// The worker's container is started once more while the run goes on.
 #[track_caller]

@@ -59,6 +59,7 @@ fn a_failed_step_is_annotated_where_the_record_shows_it() {
     assert_eq!(evidence.lines().nth(line - 1), Some("no luck today"), "{annotation}");
     assert!(annotation.contains("%0Aremedy: "), "{annotation}");
     assert!(summary.contains("- **job-failed**: ") && summary.contains("\nremedy: "), "{summary}");
+    assert!(summary.contains("- not judged (thresholds): of another worker's model"), "{summary}");
 }
 
 /// A green run annotates nothing, and its summary says that it is green.

@@ -74,6 +74,7 @@ fn the_original_undisturbed_is_green() {
     assert_ne!(ended.record.summary().expect("record.json").worker, "rust");
     let [note] = &ended.verdict.notes[..] else { panic!("not one note: {:#?}", ended.verdict.notes) };
     assert!(note.judge == "thresholds" && note.message.contains("another worker's model"), "{note:?}");
+    assert!(ended.said.contains(r#""notes":[{"judge":"thresholds""#), "a machine is told, too: {}", ended.said);
 }
 
 /// The original killed once waits for its own lost claim without end: the verdict says so by name, and which item.

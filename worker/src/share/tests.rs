@@ -193,4 +193,8 @@ fn an_error_that_passes_is_waited_for() {
     assert_eq!(after(&[Errno::IO, Errno::STALE]), (Ok(()), 3));
     assert_eq!(after(&[Errno::NOENT]), (Err(Errno::NOENT), 1));
     assert_eq!(after(&[Errno::IO; 9]), (Err(Errno::IO), HICCUPS + 1));
+    // The same of a whole file, of which only the share's own trouble may pass.
+    let share = |errno: Errno| ReadError::Share(ShareError { task: "read", path: "x".into(), source: errno.into() });
+    assert!(share(Errno::STALE).passes() && share(Errno::IO).passes());
+    assert!(!share(Errno::NOSPC).passes() && !ReadError::Unfit("there is no such file").passes());
 }

@@ -36,7 +36,10 @@ fn a_file_that_cannot_be_read_holds_nobody_up() {
     assert!(notes.contains("`datasets/training/2018-04-03.pkl` is back in the queue, for attempt 2"), "{notes}");
     assert_eq!(
         stage.redis.ask::<Vec<String>>(&["HGETALL", "datasets:failed"]),
-        ["datasets/training/2018-04-03.pkl", "it could not be read in 3 attempts: Input/output error (os error 5)"]
+        [
+            "datasets/training/2018-04-03.pkl",
+            "the share does not give it, after attempt 3: Input/output error (os error 5)"
+        ]
     );
     assert_eq!(stage.redis.keys(), ["datasets:failed"]);
     assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]);
