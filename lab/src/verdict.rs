@@ -74,9 +74,9 @@ impl Ending<'_> {
         self.verdict.map_or(&[], |verdict| &verdict.findings)
     }
 
-    /// What the judges did not ask of this run, and why.
+    /// What the judges did not ask of this run, and why. A step that failed is all there is to say of a run that it ended.
     pub fn notes(&self) -> &[Note] {
-        self.verdict.map_or(&[], |verdict| &verdict.notes)
+        self.verdict.ok().filter(|_| self.failed.is_none()).map_or(&[], |verdict| &verdict.notes)
     }
 
     /// Prints it.

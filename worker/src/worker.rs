@@ -27,9 +27,10 @@ use publish::Seconds;
 pub use failure::Failure;
 
 /// A dataset whose claims never end, however often it is claimed, kills its workers, or cannot be read though the share is
-/// there. Fewer than the restarts that a Job allows (its backoffLimit is 6), so that the others are finished within it. A
-/// claim that is put back on SIGTERM, as on a Spot node's notice, does not count.
-const MOST_ATTEMPTS: u64 = 3;
+/// there. As many as fit into a Job, whose sixth failure ends it (its backoffLimit): these four, and the run that sets the
+/// dataset aside and says so with its exit code. Not fewer, for a worker may be killed without its dataset's doing; what is
+/// put back on SIGTERM, as on a Spot node's notice, does not count.
+const MOST_ATTEMPTS: u64 = 4;
 
 /// How a session ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,18 +61,18 @@ fn a_dataset_that_kills_its_workers_does_not_end_the_job() {
     let runs = place.path("runs-of-the-worker");
     let script = format!(
         "runs=$(cat '{runs}' 2>/dev/null || echo 0); echo $((runs + 1)) > '{runs}'\n\
-         [ $runs -ge 3 ] || export WORKER_KILL_AT=read\nexec '{worker}'",
+         [ $runs -ge 4 ] || export WORKER_KILL_AT=read\nexec '{worker}'",
         runs = runs.display(),
         worker = worker.display()
     );
     let worker = place.script("worker", &script);
     let said = place.finish(place.e2e(&[&HASTE[..], &["--lease-s", "1", "--worker-cmd", &worker]].concat()));
     said.assert_code(6);
-    let aside = "set-aside-dataset: `datasets/training/2018-04-04.pkl` was set aside: it was claimed 3 times and never finished";
+    let aside = "set-aside-dataset: `datasets/training/2018-04-04.pkl` was set aside: it was claimed 4 times and never finished";
     assert!(said.out.contains(aside), "{}", said.out);
     let runs = place.evidence("job.json")["pods"][0]["containers"].clone();
     let codes: Vec<_> = runs.as_array().expect("runs").iter().map(|run| run["exit_code"].as_i64()).collect();
-    assert_eq!(codes, [Some(137), Some(137), Some(137), Some(3), Some(0)], "backoffLimit is 6");
+    assert_eq!(codes, [Some(137), Some(137), Some(137), Some(137), Some(3), Some(0)], "backoffLimit is 6");
     let report = std::fs::read_to_string(place.record().join("output/report.txt")).expect("a report");
     assert_eq!(report.matches("Report generated on").count(), 3, "{report}");
 }

@@ -1,6 +1,6 @@
 //! What GitHub shows beside a run: an annotation for each finding, and a summary of the job.
 
-use crate::harness::Place;
+use crate::harness::{Place, original};
 use crate::or_skip;
 
 const VARIABLES: [&str; 2] = ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"];
@@ -59,7 +59,7 @@ fn a_failed_step_is_annotated_where_the_record_shows_it() {
     assert_eq!(evidence.lines().nth(line - 1), Some("no luck today"), "{annotation}");
     assert!(annotation.contains("%0Aremedy: "), "{annotation}");
     assert!(summary.contains("- **job-failed**: ") && summary.contains("\nremedy: "), "{summary}");
-    assert!(summary.contains("- not judged (thresholds): of another worker's model"), "{summary}");
+    assert!(!summary.contains("not judged"), "the failure is what there is to say: {summary}");
 }
 
 /// A green run annotates nothing, and its summary says that it is green.
@@ -69,5 +69,14 @@ fn a_green_run_is_summed_up_alone() {
     let (said, summary) = run(&place, &[]);
     assert!(!said.lines().any(|line| line.starts_with("::")), "{said}");
     assert!(summary.contains("### ✅ batch-ML lab on `local`: green"), "{summary}");
-    assert!(summary.contains("| report | "), "{summary}");
+    assert!(summary.contains("| report | ") && !summary.contains("not judged"), "{summary}");
+}
+
+/// What was not asked of a run stands in its summary.
+#[test]
+fn what_was_not_judged_is_summed_up() {
+    let place = or_skip!(Place::new());
+    let (_, summary) = run(&place, &["--worker-cmd", original()]);
+    assert!(summary.contains("`local`: green: 8 judges heard"), "{summary}");
+    assert!(summary.contains("- not judged (thresholds): of another worker's model"), "{summary}");
 }

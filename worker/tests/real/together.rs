@@ -75,11 +75,11 @@ fn eight_workers_share_a_queue() {
     or_skip!(run_together(8, 40));
 }
 
-#[test]
-fn eight_workers_that_are_killed_again_and_again_share_a_queue() {
+/// Three of five workers are killed: should chance have it that they all die over the same dataset, it is not taken for a
+/// killer yet.
+fn run_with_deaths(points: [&str; 3]) -> Result<(), &'static str> {
     const DATASETS: usize = 24;
-    let stage = or_skip!(stage_of(DATASETS));
-    let points = ["claimed:2", "renamed:3", "report-locked:2", "report-published:1", "checkpoint-drafted:2", "read:3"];
+    let stage = stage_of(DATASETS)?;
     let killed: Vec<Worker> = points.iter().map(|point| stage.start_with("WORKER_KILL_AT", point)).collect();
     let others: Vec<Worker> = (0..2).map(|_| stage.start()).collect();
     for (worker, point) in killed.into_iter().zip(points) {
@@ -90,7 +90,14 @@ fn eight_workers_that_are_killed_again_and_again_share_a_queue() {
     for worker in others {
         worker.wait().assert_code(0);
     }
-    assert_each_once(&stage, DATASETS, "killed");
+    assert_each_once(&stage, DATASETS, &format!("killed at {points:?}"));
+    Ok(())
+}
+
+#[test]
+fn workers_that_are_killed_share_a_queue() {
+    or_skip!(run_with_deaths(["claimed:2", "renamed:3", "report-locked:2"]));
+    or_skip!(run_with_deaths(["report-published:1", "checkpoint-drafted:2", "read:3"]));
 }
 
 #[test]
