@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use super::{Kind, create};
 use crate::cluster::Cluster;
+use crate::docker::Docker;
 use crate::failure::{Exit, Failure, Result};
 use crate::target::kind::plan::WorkerChoice;
 use crate::wait::{Look, Wait};
@@ -25,29 +26,34 @@ const HAS_TIME: &str = "test \"$(ps -o etimes= -C kube-controller-manager)\" -ge
 /// Redis's image on its node, unpacked, while kind still works on the cluster: otherwise the pod waits for that in the
 /// end. This is a head start and nothing more. What fails here is tried, and told, when Redis is stood up; `over` ends it.
 pub(super) fn prepare_redis(lab: &Kind<'_>, over: &AtomicBool) -> bool {
-    let node = format!("{}-control-plane", lab.names.cluster);
-    let image = full_name(&lab.plan.redis_image);
+    let (node, image) = (format!("{}-control-plane", lab.names.cluster), &lab.plan.redis_image);
+    unpack(&lab.docker, &node, image, over).unwrap_or_else(|| {
+        let is_over = over.load(Ordering::Relaxed);
+        !is_over && load(lab, std::slice::from_ref(&node), |file| Ok(lab.docker.save(image, file)?)).is_ok()
+    })
+}
+
+/// Unpacks an image that came with a node, as soon as the node has time for it; says whether it is unpacked now, and
+/// nothing where the node does not have it. `over` ends the wait.
+pub fn unpack(docker: &Docker, node: &str, image: &str, over: &AtomicBool) -> Option<bool> {
     let containerd = |command: &[&str]| {
         let command = [&["ctr", "--namespace", "k8s.io"], command].concat();
-        lab.docker.exec(&node, &command, b"").ok().filter(|ended| ended.code == 0)
+        docker.exec(node, &command, b"").ok().filter(|ended| ended.code == 0)
     };
-    let wait = Wait { what: "prepare Redis's image", limit: PREPARED, poll: POLL, remedy: "" };
-    let prepared = wait.until(|| {
+    let wait = Wait { what: "unpack an image", limit: PREPARED, poll: POLL, remedy: "" };
+    let unpacked = wait.until(|| {
         if over.load(Ordering::Relaxed) {
-            return Ok(Look::Done(false));
+            return Ok(Look::Done(Some(false)));
         }
         // Until the node has booted, nothing answers.
-        let has_time = lab.docker.exec(&node, &["sh", "-c", HAS_TIME], b"").is_ok_and(|ended| ended.code == 0);
-        let list = has_time.then(|| containerd(&["images", "list", &format!("name=={image}")])).flatten();
+        let has_time = docker.exec(node, &["sh", "-c", HAS_TIME], b"").is_ok_and(|ended| ended.code == 0);
+        let name = format!("name=={}", full_name(image));
+        let list = has_time.then(|| containerd(&["images", "list", &name])).flatten();
         let Some(list) = list else { return Ok(Look::NotYet("the node does not answer, or is busy".into())) };
-        Ok(Look::Done(match digest(&String::from_utf8_lossy(&list.stdout)) {
-            Some(digest) => containerd(&["snapshots", "unpack", &digest]).is_some(),
-            None => {
-                load(lab, std::slice::from_ref(&node), |file| Ok(lab.docker.save(&lab.plan.redis_image, file)?)).is_ok()
-            }
-        }))
+        let digest = digest(&String::from_utf8_lossy(&list.stdout));
+        Ok(Look::Done(digest.map(|digest| containerd(&["snapshots", "unpack", &digest]).is_some())))
     });
-    prepared.unwrap_or(false)
+    unpacked.unwrap_or(Some(false))
 }
 
 /// The digest in what `ctr images list` says of one image.

@@ -18,6 +18,7 @@ use fs_err as fs;
 
 pub use commands::COMMANDS;
 pub use down::{cached_images, leftover, remove_from_docker, remove_orphans, take_down};
+pub use images::unpack;
 pub use kernel::NfsClient;
 pub use plan::Plan;
 pub use status::{Seen, look};

@@ -14,8 +14,8 @@ use std::thread;
 
 use lab::docker::Docker;
 use lab::export::{Export, Start, image};
-use lab::images::{BASE, NODE, Pinned};
-use lab::target::kind::NfsClient;
+use lab::images::{BASE, NODE, Pinned, REDIS};
+use lab::target::kind::{NfsClient, unpack};
 use serde_json::{Value, json};
 
 use super::cloud::{Behind, Kind as What, Outcome, Resource, Verb};
@@ -146,6 +146,7 @@ impl Kind {
         let mut kind = self.kind(&arguments);
         kind.arg("--image").arg(pinned(&NODE));
         self.prepare(autopilot).map_err(|error| error.to_string())?;
+        self.unpack_redis();
         run_and_hear(kind, &self.config(autopilot), |line| {
             if autopilot && line.contains(SERVES) {
                 let _ = outcome.set(self.grant().and_then(|()| self.access()));
@@ -154,6 +155,12 @@ impl Kind {
         drop(creating);
         // Where it was said already, nobody hears this.
         outcome.get().cloned().unwrap_or_else(|| self.access())
+    }
+
+    /// Redis's image comes packed in kind's nodes; Google's nodes take it from a registry in a moment.
+    fn unpack_redis(&self) {
+        let (docker, node) = (self.docker.clone(), format!("{}-control-plane", self.name));
+        thread::spawn(move || unpack(&docker, &node, &pinned(&REDIS), &AtomicBool::new(false)));
     }
 
     /// Gives Autopilot's owners what they may do.
