@@ -1,7 +1,8 @@
 //! The report on the share: read, added to and replaced as a whole, by one session at a time.
 //!
 //! The original appends to the same file without asking anybody. What it appends between our reading and our renaming
-//! lands in the file that we replace; so that file stays open, and what has come to it since goes into the next one.
+//! lands in the file that we replace; so that file stays open for a while, and what has come to it since goes into the next
+//! one.
 
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
@@ -29,8 +30,13 @@ pub enum LedgerError {
 pub struct Ledger {
     /// What it said.
     pub report: Report,
+    tail: Tail,
+}
+
+/// The end of a file that a report was read from, where others may append to it even after it was replaced.
+pub struct Tail {
     file: Watched,
-    /// How much of the file the report is; what comes behind was not there yet, or was not whole.
+    /// How much of the file was read; what comes behind was not there yet, or was not whole.
     whole_bytes: u64,
 }
 
@@ -57,9 +63,30 @@ impl Ledger {
         if whole < bytes.len() {
             note!("the report ends in a torn entry of {} bytes, which is left out", bytes.len() - whole);
         }
-        Ok(Self { report, file, whole_bytes: whole as u64 })
+        Ok(Self { report, tail: Tail { file, whole_bytes: whole as u64 } })
     }
 
+    /// The report has been replaced by another one: what there is still to watch.
+    pub fn replaced(self) -> Tail {
+        self.tail
+    }
+
+    /// Puts an entry at the end, instead of the one that the dataset may have already.
+    pub fn put(&mut self, entry: Entry) {
+        self.report.entries.retain(|other| other.dataset != entry.dataset);
+        self.report.entries.push(entry);
+    }
+
+    /// Writes the report into a draft.
+    ///
+    /// # Errors
+    /// When the share does not take it.
+    pub fn write_to(&self, draft: &mut Draft) -> Result<(), ShareError> {
+        draft.write(self.report.to_string().as_bytes())
+    }
+}
+
+impl Tail {
     /// Entries that have come to the file since it was read. Each is told once.
     pub fn late(&mut self) -> Vec<Entry> {
         // A file that another host has removed for good cannot be looked at any more, and nothing can come to it.
@@ -83,23 +110,9 @@ impl Ledger {
         Ok(report.entries)
     }
 
-    /// The report has been replaced by another one: from here on it is watched only where that leaves no trace.
+    /// From here on it is watched only where that leaves no trace.
     pub fn settle(&mut self) {
         self.file.settle();
-    }
-
-    /// Puts an entry at the end, instead of the one that the dataset may have already.
-    pub fn put(&mut self, entry: Entry) {
-        self.report.entries.retain(|other| other.dataset != entry.dataset);
-        self.report.entries.push(entry);
-    }
-
-    /// Writes the report into a draft.
-    ///
-    /// # Errors
-    /// When the share does not take it.
-    pub fn write_to(&self, draft: &mut Draft) -> Result<(), ShareError> {
-        draft.write(self.report.to_string().as_bytes())
     }
 }
 

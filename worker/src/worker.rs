@@ -1,12 +1,13 @@
 //! The worker: claim, train, publish, complete, until there is nothing left.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::checkpoint::{Checkpoint, Metadata, SCHEMA_VERSION};
 use crate::config::Config;
 use crate::hold::{self, Hold};
 use crate::kill::kill_point;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Tail};
 use crate::lookout::Lookout;
 use crate::model::{self, Dataset, Trained};
 use crate::queue::{Claim, Queue, Server, show};
@@ -63,7 +64,7 @@ pub fn run(config: &Config) -> Result<Outcome, Failure> {
         let (test_set, test_sha256) = read_test_set(&share)?;
         hold::start_heartbeat(&hold, &server, &session, config.lease)?;
         let mut lookout = Lookout::new(&session);
-        let (replaced, late, hold) = (None, Vec::new(), hold.clone());
+        let (replaced, late, hold) = (VecDeque::new(), Vec::new(), hold.clone());
         let mut worker =
             Worker { config, session, queue, hold, share, output, test_set, test_sha256, replaced, late, set_aside };
         while let Some(claim) = lookout.next(&mut worker.queue, &worker.hold)? {
@@ -96,8 +97,8 @@ struct Worker<'a> {
     output: Output,
     test_set: Dataset,
     test_sha256: String,
-    /// The report that this session replaced last.
-    replaced: Option<Ledger>,
+    /// The reports that this session replaced, the latest one last.
+    replaced: VecDeque<Tail>,
     /// Entries that came to it later, and that are in no report yet.
     late: Vec<Entry>,
     set_aside: u64,

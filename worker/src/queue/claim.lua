@@ -25,11 +25,12 @@ end
 
 local item = redis.call('LMOVE', waiting, processing, 'RIGHT', 'LEFT')
 if not item then
-  if #ARGV > 4 and redis.call('EXISTS', processing) == 0 then
-    -- Somebody else finished what was to be known.
-    redis.call('DEL', known)
+  local held = redis.call('LLEN', processing)
+  if held == 0 then
+    -- Whoever finished the last item may be none who knows of these.
+    redis.call('DEL', claims, known)
   end
-  return { 'none', redis.call('LLEN', processing) }
+  return { 'none', held }
 end
 local lease = redis.call('HGET', known, item)
 if not lease then

@@ -12,7 +12,7 @@ use super::failure::{Failure, Stop};
 use super::{Day, Worker, day};
 use crate::checkpoint::{Checkpoint, Metadata};
 use crate::kill::kill_point;
-use crate::ledger::{Ledger, REPORT};
+use crate::ledger::{Ledger, REPORT, Tail};
 use crate::note;
 use crate::queue::{Claim, Tenure};
 use crate::report::{Entry, timestamp};
@@ -20,6 +20,9 @@ use crate::share::ShareError;
 
 /// How often a draft may vanish under our hands before that is the share's fault.
 const MOST_TRIES: usize = 100;
+/// How many of the reports that a session has replaced it watches for what comes late. One who appends opens the report and
+/// writes; meanwhile a session may have replaced it more than once.
+const MOST_WATCHED: usize = 64;
 /// How long others may keep the report locked, beyond a lease.
 const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
@@ -62,7 +65,7 @@ impl Worker<'_> {
         })
     }
 
-    /// Before the session ends: what came late to the report that it replaced last.
+    /// Before the session ends: what came late to the reports that it replaced.
     pub(super) fn finish(&mut self) -> Result<(), Failure> {
         self.collect_late_entries();
         if self.late.is_empty() {
@@ -79,6 +82,7 @@ impl Worker<'_> {
         for _ in 0..MOST_TRIES {
             self.lock_report()?;
             kill_point("report-locked");
+            self.collect_late_entries();
             // The draft comes first: it ends the drafts of those who lost the lock, and only then is the report read.
             let mut draft = self.output.draft(REPORT)?;
             let mut ledger = Ledger::open(&self.output)?;
@@ -103,10 +107,10 @@ impl Worker<'_> {
                 continue;
             }
             kill_point("report-published");
-            self.replaced = Some(ledger);
             self.late.clear();
+            self.watch(ledger.replaced());
             self.collect_late_entries();
-            self.replaced.as_mut().map(Ledger::settle);
+            self.replaced.back_mut().map(Tail::settle);
             if self.late.is_empty() {
                 self.queue.unlock_report()?;
                 kill_point("report-unlocked");
@@ -116,8 +120,16 @@ impl Worker<'_> {
         Err(self.vanishing(REPORT).into())
     }
 
+    /// Watches a report that was just replaced, the newest ones being those to which something may still come.
+    fn watch(&mut self, tail: Tail) {
+        if self.replaced.len() == MOST_WATCHED {
+            self.replaced.pop_front();
+        }
+        self.replaced.push_back(tail);
+    }
+
     fn collect_late_entries(&mut self) {
-        self.late.extend(self.replaced.as_mut().map(Ledger::late).unwrap_or_default());
+        self.late.extend(self.replaced.iter_mut().flat_map(Tail::late));
     }
 
     /// Waits for the lock on the report: others hold it for as long as it takes to write a small file, and the lock of

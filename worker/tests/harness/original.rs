@@ -1,6 +1,7 @@
 //! The original's side of the wire, to the letter: how it claims, leases, completes, and finds that all is done; and
 //! how it writes, in place.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,9 +60,14 @@ impl Original {
         self.append(&entry);
     }
 
+    /// The report, open to be appended to.
+    pub fn open_report(&self) -> File {
+        let report = File::options().create(true).append(true).open(self.output.join("report.txt"));
+        report.expect("a report")
+    }
+
     pub fn append(&self, entry: &Entry) {
-        let report = std::fs::OpenOptions::new().create(true).append(true).open(self.output.join("report.txt"));
-        report.expect("a report").write_all(entry.to_string().as_bytes()).expect("an entry");
+        self.open_report().write_all(entry.to_string().as_bytes()).expect("an entry");
     }
 
     pub fn complete(&mut self, item: &str) {

@@ -1,5 +1,6 @@
 //! Ours and the original on one queue: by turns, side by side, and after each other's death.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -127,6 +128,25 @@ fn what_the_original_appends_while_ours_replaces_the_report_is_not_lost() {
         let expected = ["2018-04-01.pkl", "2018-04-02.pkl", "2018-04-03.pkl", "2018-04-04.pkl", "other.pkl"];
         assert_eq!(reported, expected, "{point}");
     }
+}
+
+/// One who has opened the report before it was replaced may write to it when it has been replaced again.
+#[test]
+fn what_the_original_appends_to_a_report_of_long_ago_is_not_lost() {
+    let stage = or_skip!(Stage::filled());
+    let original = Original::new(&stage);
+    let mut report = original.open_report();
+    let ours = stage.start_with("WORKER_FREEZE_AT", "claimed:4");
+    ours.frozen();
+    let (dataset, checkpoint) = ("other.pkl".to_owned(), "model_cpt_other.pkl".to_owned());
+    let generated_on = "2022-02-09 14:19:42.303619".into();
+    let entry = Entry { generated_on, dataset, checkpoint, training_accuracy: 0.5, testing_accuracy: 0.5 };
+    report.write_all(entry.to_string().as_bytes()).unwrap();
+    ours.signal(Signal::CONT);
+    ours.wait().assert_code(0);
+    let mut reported = stage.reported();
+    reported.sort();
+    assert_eq!(reported, ["2018-04-01.pkl", "2018-04-02.pkl", "2018-04-03.pkl", "2018-04-04.pkl", "other.pkl"]);
 }
 
 #[test]
