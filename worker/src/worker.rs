@@ -99,7 +99,7 @@ struct Worker<'a> {
     test_sha256: String,
     /// The reports that this session replaced, the latest one last.
     replaced: VecDeque<Tail>,
-    /// Entries that came to it later, and that are in no report yet.
+    /// Entries that came to them later, and that are in no report yet.
     late: Vec<Entry>,
     set_aside: u64,
 }

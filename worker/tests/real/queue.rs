@@ -248,6 +248,21 @@ fn what_a_claim_tells_of_an_empty_queue_is_not_kept() {
     assert_eq!(redis.keys(), [""; 0]);
 }
 
+/// The original, which knows nothing of what is kept beside the lists, may finish last: who finds the queue empty tidies it.
+#[test]
+fn what_the_last_of_all_leaves_is_tidied() {
+    let redis = or_skip!(Redis::start());
+    push(&redis, &["theirs", "ours"]);
+    let mut queue = queue(&redis, "me");
+    let ours = claim(&mut queue);
+    redis.ask::<String>(&["RPOPLPUSH", "datasets", "datasets:processing"]);
+    queue.complete(&ours).unwrap();
+    redis.ask::<u64>(&["LREM", "datasets:processing", "0", "theirs"]);
+    assert_eq!(redis.keys(), ["datasets:lease_keys"], "the claim has told the keys of all that waited");
+    assert_eq!(queue.claim().unwrap(), Claimed::Nothing { processing: 0 });
+    assert_eq!(redis.keys(), [""; 0]);
+}
+
 #[test]
 fn the_lock_on_the_report_is_one_sessions_and_ends_by_itself() {
     let redis = or_skip!(Redis::start());

@@ -146,21 +146,21 @@ impl Kind {
         let mut kind = self.kind(&arguments);
         kind.arg("--image").arg(pinned(&NODE));
         self.prepare(autopilot).map_err(|error| error.to_string())?;
-        self.unpack_redis();
-        run_and_hear(kind, &self.config(autopilot), |line| {
-            if autopilot && line.contains(SERVES) {
-                let _ = outcome.set(self.grant().and_then(|()| self.access()));
-            }
+        let (node, over) = (format!("{}-control-plane", self.name), AtomicBool::new(false));
+        thread::scope(|scope| {
+            // It comes packed in kind's nodes, and target `kind`, beside which this is measured, does the same.
+            scope.spawn(|| unpack(&self.docker, &node, &pinned(&REDIS), &over));
+            let made = run_and_hear(kind, &self.config(autopilot), |line| {
+                if autopilot && line.contains(SERVES) {
+                    let _ = outcome.set(self.grant().and_then(|()| self.access()));
+                }
+            });
+            over.store(true, Ordering::Relaxed);
+            made
         })?;
         drop(creating);
         // Where it was said already, nobody hears this.
         outcome.get().cloned().unwrap_or_else(|| self.access())
-    }
-
-    /// Redis's image comes packed in kind's nodes; Google's nodes take it from a registry in a moment.
-    fn unpack_redis(&self) {
-        let (docker, node) = (self.docker.clone(), format!("{}-control-plane", self.name));
-        thread::spawn(move || unpack(&docker, &node, &pinned(&REDIS), &AtomicBool::new(false)));
     }
 
     /// Gives Autopilot's owners what they may do.
