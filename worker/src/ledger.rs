@@ -47,7 +47,7 @@ impl Ledger {
     /// When it cannot be read, or is no report.
     pub fn peek(output: &Output) -> Result<Report, LedgerError> {
         let bytes = output.read(REPORT)?.unwrap_or_default();
-        Ok(parse(&String::from_utf8_lossy(&bytes))?.0)
+        Ok(parse(&String::from_utf8_lossy(&bytes))?.report)
     }
 
     /// Reads the report; where there is none yet, an empty one begins.
@@ -59,11 +59,11 @@ impl Ledger {
         let mut bytes = Vec::new();
         let read = file.file().map_or(Ok(0), |file| file.read_to_end(&mut bytes));
         read.map_err(|source| output.error("read", REPORT, source))?;
-        let (report, whole) = parse(&String::from_utf8_lossy(&bytes))?;
-        if whole < bytes.len() {
-            note!("the report ends in a torn entry of {} bytes, which is left out", bytes.len() - whole);
+        let Parsed { report, whole_bytes, torn_bytes } = parse(&String::from_utf8_lossy(&bytes))?;
+        if torn_bytes > 0 {
+            note!("the report has {torn_bytes} bytes of torn entries, which are left out");
         }
-        Ok(Self { report, tail: Tail { file, whole_bytes: whole as u64 } })
+        Ok(Self { report, tail: Tail { file, whole_bytes } })
     }
 
     /// The report has been replaced by another one: what there is still to watch.
@@ -102,8 +102,10 @@ impl Tail {
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
         // Not whole yet, or never: what is being written now is looked at again, what was torn stays torn.
-        let Ok((report, whole)) = parse(&String::from_utf8_lossy(&text)) else { return Ok(Vec::new()) };
-        self.whole_bytes += whole as u64;
+        let Ok(Parsed { report, whole_bytes, .. }) = parse(&String::from_utf8_lossy(&text)) else {
+            return Ok(Vec::new());
+        };
+        self.whole_bytes += whole_bytes;
         for entry in &report.entries {
             note!("`{}` was reported while the report was replaced; its entry goes into the new one", entry.dataset);
         }
@@ -116,20 +118,46 @@ impl Tail {
     }
 }
 
-/// The report in a text, and how many bytes of the text it is. An entry at the end that a worker was killed over does
-/// not count: its dataset is still in processing, and will be reported again.
-fn parse(text: &str) -> Result<(Report, usize), ReportError> {
+/// What a text says that should be a report.
+struct Parsed {
+    report: Report,
+    /// How much of the text was read: all but an entry at its end that is torn, or not whole yet.
+    whole_bytes: u64,
+    /// How much of it is torn, there and before.
+    torn_bytes: usize,
+}
+
+/// Reads a report in which entries may be torn: the last one, or, where the original has gone on, any. What a worker was
+/// killed over does not count: its dataset is still in processing, and will be reported again.
+fn parse(text: &str) -> Result<Parsed, ReportError> {
     let error = match Report::parse(text) {
-        Ok(report) => return Ok((report, text.len())),
+        Ok(report) => return Ok(Parsed { report, whole_bytes: text.len() as u64, torn_bytes: 0 }),
         Err(error) => error,
     };
-    let whole = text.rfind("\n\n").map_or(0, |end| end + 2);
-    let tail = &text[whole..];
-    let is_torn = tail.starts_with(ENTRY_BEGINS) || ENTRY_BEGINS.starts_with(tail);
-    match Report::parse(&text[..whole]) {
-        Ok(report) if is_torn => Ok((report, whole)),
-        _ => Err(error),
+    let mut entries = Vec::new();
+    let (mut whole, mut torn_bytes) = (0, 0);
+    // What follows a torn entry follows in the middle of its line.
+    let ends = text.match_indices(ENTRY_BEGINS).map(|(begin, _)| begin).chain([text.len()]);
+    let mut begin = 0;
+    for end in ends {
+        let piece = &text[begin..end];
+        // Of the next entry there may be a few asterisks and no more.
+        let entry = piece.trim_end_matches('*');
+        match Report::parse(entry) {
+            Ok(report) => {
+                entries.extend(report.entries);
+                torn_bytes += piece.len() - entry.len();
+                whole = begin + entry.len();
+            }
+            // What breaks the grammar before its end is not torn, but damaged.
+            Err(error) if piece.starts_with(ENTRY_BEGINS) && error.line > piece.matches('\n').count() => {
+                torn_bytes += piece.len();
+            }
+            Err(_) => return Err(error),
+        }
+        begin = end;
     }
+    Ok(Parsed { report: Report { entries }, whole_bytes: whole as u64, torn_bytes })
 }
 
 #[cfg(test)]
@@ -149,16 +177,31 @@ mod tests {
     fn a_torn_last_entry_is_left_out_wherever_it_is_torn() {
         let (whole, text) = (text(&["a.pkl", "b.pkl"]), text(&["a.pkl", "b.pkl", "c.pkl"]));
         for end in whole.len()..text.len() {
-            let (report, bytes) = parse(&text[..end]).unwrap();
-            assert_eq!((report.entries.len(), bytes), (2, whole.len()), "cut at {end} of {}", text.len());
+            let parsed = parse(&text[..end]).unwrap();
+            assert_eq!(parsed.report.entries.len(), 2, "cut at {end} of {}", text.len());
+            assert_eq!((parsed.whole_bytes, parsed.torn_bytes), (whole.len() as u64, end - whole.len()));
         }
-        assert_eq!(parse(&text).unwrap().0.entries.len(), 3);
+        assert_eq!(parse(&text).unwrap().report.entries.len(), 3);
+    }
+
+    /// The original, started again after it was killed, appends to what it had not finished.
+    #[test]
+    fn a_torn_entry_is_left_out_before_others_as_well() {
+        let (before, torn, after) = (text(&["a.pkl"]), text(&["b.pkl"]), text(&["c.pkl", "d.pkl"]));
+        for end in 0..torn.len() {
+            let text = [&before, &torn[..end], &after].concat();
+            let parsed = parse(&text).unwrap();
+            let datasets: Vec<&str> = parsed.report.entries.iter().map(|entry| entry.dataset.as_str()).collect();
+            assert_eq!(datasets, ["a.pkl", "c.pkl", "d.pkl"], "cut at {end} of {}", torn.len());
+            assert_eq!((parsed.whole_bytes, parsed.torn_bytes), (text.len() as u64, end));
+        }
     }
 
     #[test]
     fn what_is_no_report_is_not_taken_for_a_torn_one() {
         let damaged = text(&["a.pkl", "b.pkl"]).replace("a.pkl\nModel", "a.pkl\nModle");
-        for text in ["some notes\n", "some notes", "some\n\nnotes", &damaged] {
+        let in_front = ["some notes", &text(&["a.pkl"])].concat();
+        for text in ["some notes\n", "some notes", "some\n\nnotes", &damaged, &in_front] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

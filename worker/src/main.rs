@@ -11,7 +11,7 @@ const EXIT_CODES: &[(u8, &str)] = &[
     (1, "the system gave no thread or signal handler"),
     (2, "the command line or the environment makes no sense"),
     (3, "the queue is empty, but this session set datasets aside: `HGETALL datasets:failed` says which and why"),
-    (4, "Redis could not be used, for as long as WORKER_REDIS_RETRY_S says"),
+    (4, "Redis could not be used, for as long as WORKER_REDIS_RETRY_S says, or has lost its data"),
     (5, "the share, or a file on it, could not be used; what was claimed is back in the queue"),
     (130, "SIGINT; what was claimed is back in the queue"),
     (143, "SIGTERM; what was claimed is back in the queue"),

@@ -59,7 +59,8 @@ pub enum QueueError {
     },
     /// Redis said no, and would say it again.
     #[error(
-        "failed to {task}: Redis at `{address}` refused: {source}\nsee that its keys `datasets…` are the queue's own and that it is a Redis from 6.2 on, then start the worker again"
+        "failed to {task}: Redis at `{address}` refused: {source}\n{}, then start the worker again",
+        remedy(source)
     )]
     Refused {
         /// What was to be done.
@@ -69,6 +70,15 @@ pub enum QueueError {
         /// What it said.
         source: redis::RedisError,
     },
+}
+
+fn remedy(refusal: &redis::RedisError) -> &'static str {
+    match refusal.code() {
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
+            "the tutorial's Redis asks for no password, and neither original nor worker has one: see that it needs none"
+        }
+        _ => "see that its keys `datasets…` are the queue's own and that it is a Redis from 6.2 on",
+    }
 }
 
 /// An item in the hands of this session.
@@ -164,6 +174,7 @@ struct Scripts {
     reap: Script,
     lock: Script,
     sizes: Script,
+    knows: Script,
 }
 
 impl Scripts {
@@ -177,7 +188,8 @@ impl Scripts {
             renew: with_common(include_str!("queue/renew.lua")),
             reap: with_common(include_str!("queue/reap.lua")),
             lock: Script::new(include_str!("queue/lock.lua")),
-            sizes: Script::new(include_str!("queue/sizes.lua")),
+            sizes: with_common(include_str!("queue/sizes.lua")),
+            knows: with_common(include_str!("queue/knows.lua")),
         }
     }
 }
@@ -188,7 +200,7 @@ impl Queue {
         Self { link: Link::new(server), session: session.into(), lease, scripts: Scripts::new(), to_know: Vec::new() }
     }
 
-    /// Whether nothing waits and nothing is in anybody's hands.
+    /// Whether nothing waits and nothing is in anybody's hands. Then what was left of claims is gone, too.
     ///
     /// # Errors
     /// As for every call here: Redis stays away, or refuses.
@@ -196,9 +208,20 @@ impl Queue {
         let script = &self.scripts.sizes;
         let (waiting, processing): (u64, u64) =
             self.link.call("look at the queue", Duration::ZERO, |connection, _| {
-                script.key(WAITING).key(PROCESSING).invoke(connection)
+                common_keys(&mut script.prepare_invoke()).invoke(connection)
             })?;
         Ok(waiting == 0 && processing == 0)
+    }
+
+    /// Whether an item waits, is in anybody's hands, or was set aside.
+    ///
+    /// # Errors
+    /// As [`Queue::is_empty`].
+    pub fn knows(&mut self, item: &[u8]) -> Result<bool, QueueError> {
+        let script = &self.scripts.knows;
+        self.link.call("look for a dataset", Duration::ZERO, |connection, _| {
+            common_keys(&mut script.prepare_invoke()).key(FAILED).arg(item).invoke(connection)
+        })
     }
 
     /// Claims the item at the right end, lease and all, in one step. One round trip, but for the first time that a

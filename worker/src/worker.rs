@@ -110,10 +110,7 @@ impl Worker<'_> {
         match self.work_on(claim) {
             Ok(()) => Ok(()),
             Err(Stop::Unfit(reason)) => self.set_aside(claim, &reason),
-            Err(Stop::Lost) => {
-                note!("`{}` is in other hands now; leaving it to them", show(&claim.item));
-                Ok(())
-            }
+            Err(Stop::Lost) => self.leave_to_others(claim),
             Err(Stop::Failed(failure)) => {
                 // Where Redis is what failed, the end of the lease does it.
                 if !matches!(failure, Failure::Queue(_)) && self.queue.release(claim)? {
@@ -213,16 +210,31 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// A claim that is not ours any more is in other hands, or was brought to its end by them, which the queue or the share
+    /// shows. Where neither does, Redis has lost its data, and what waited with it.
+    fn leave_to_others(&mut self, claim: &Claim) -> Result<(), Failure> {
+        let item = show(&claim.item);
+        if !self.queue.knows(&claim.item)? {
+            let report = Ledger::peek(&self.output)?;
+            if !day::file_name(&claim.item).is_ok_and(|name| report.entry(name).is_some()) {
+                return Err(Failure::QueueLost { item });
+            }
+        }
+        note!("`{item}` is in other hands now; leaving it to them");
+        Ok(())
+    }
+
     /// Ends the claim of a dataset that cannot be worked on.
     fn set_aside(&mut self, claim: &Claim, reason: &str) -> Result<(), Failure> {
         if let Ok(name) = day::file_name(&claim.item) {
             // Whoever worked on it before may have died over a draft.
             self.output.remove_drafts_of(&crate::checkpoint::file_name(name))?;
         }
-        if self.queue.set_aside(claim, reason)? {
-            note!("set `{}` aside: {reason}", show(&claim.item));
-            self.set_aside += 1;
+        if !self.queue.set_aside(claim, reason)? {
+            return self.leave_to_others(claim);
         }
+        note!("set `{}` aside: {reason}", show(&claim.item));
+        self.set_aside += 1;
         Ok(())
     }
 }

@@ -33,12 +33,17 @@ fn loads_a_checkpoint(peer: &Peer) {
     assert_eq!(said["type"], "sklearn.linear_model._stochastic_gradient.SGDClassifier");
     if said["version"] == "1.5.2" {
         // Other versions have other defaults and other private attributes.
-        assert_eq!(said["repr"], "SGDClassifier(random_state=11)");
-        assert_eq!(said["unlike_defaults"], serde_json::json!(["random_state"]));
+        assert_eq!(said["repr"], "SGDClassifier(eta0=0.01, random_state=11)");
+        assert_eq!(
+            said["unlike_defaults"],
+            serde_json::json!(["eta0", "random_state"]),
+            "the default of `eta0` is refused later"
+        );
         assert_eq!(said["dtypes"], said["fresh_dtypes"]);
         assert_eq!(said["missing"], serde_json::json!(["_loss_function_"]), "attributes of a fresh classifier");
     }
     assert_eq!(said["clone_is_unfitted"], true);
+    assert_eq!(said["fit_from_nothing"], true);
     assert_eq!(said["metadata"]["metadata"], serde_json::to_value(checkpoint.metadata.as_ref().unwrap()).unwrap());
 
     let test = dataset(4);

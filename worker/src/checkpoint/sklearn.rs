@@ -38,7 +38,8 @@ pub(super) fn classifier(model: &Model, metadata: Option<&Metadata>) -> Value {
     Object::instance(Value::global(MODULE, CLASS), Value::Dict(state)).into()
 }
 
-/// The parameters of the constructor, all at their defaults but for the seed.
+/// The parameters of the constructor, all at their defaults but for the seed, and for a rate that is not used: its default
+/// was 0 once, with which `fit` is refused from 1.9 on.
 fn parameters(seed: Value) -> [(&'static str, Value); 22] {
     [
         ("loss", Value::str("hinge")),
@@ -52,7 +53,7 @@ fn parameters(seed: Value) -> [(&'static str, Value); 22] {
         ("shuffle", Value::Bool(true)),
         ("random_state", seed),
         ("verbose", Value::Int(0)),
-        ("eta0", Value::Float(0.0)),
+        ("eta0", Value::Float(0.01)),
         ("power_t", Value::Float(0.5)),
         ("early_stopping", Value::Bool(false)),
         ("validation_fraction", Value::Float(0.1)),

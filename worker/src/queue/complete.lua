@@ -3,7 +3,8 @@
 local lease, failed = KEYS[5], KEYS[6]
 local session, item, reason = ARGV[1], ARGV[2], ARGV[3]
 if not holds(session, item, lease) then
-  return 0
+  -- Set aside it may be already, and the answer to that was lost on its way.
+  return reason and redis.call('HGET', failed, item) == reason and 1 or 0
 end
 redis.call('LREM', processing, 0, item)
 redis.call('DEL', lease)

@@ -65,6 +65,8 @@ impl Server {
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         let since = match &*outage {
             Some(known) if known.trouble == *trouble => return,
+            // A server that is full ends each new connection, and whoever asks may see that before its reason.
+            Some(Outage { trouble: Trouble::Full, .. }) if *trouble == Trouble::Lost => return,
             Some(known) => known.since,
             None => Instant::now(),
         };
@@ -178,6 +180,8 @@ pub enum Trouble {
     ReadOnly,
     /// Somebody's script keeps it busy.
     Busy,
+    /// It is a replica without its master, or one of a cluster that is down.
+    Headless,
     /// Its disk or its memory is full, or its replicas are gone.
     CannotWrite,
     /// It serves as many clients as it may.
@@ -194,7 +198,7 @@ impl Trouble {
                 ServerErrorKind::BusyLoading => return Some(Self::Loading),
                 ServerErrorKind::ReadOnly => return Some(Self::ReadOnly),
                 ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown | ServerErrorKind::TryAgain => {
-                    return Some(Self::Busy);
+                    return Some(Self::Headless);
                 }
                 _ => {}
             }
@@ -239,6 +243,7 @@ impl fmt::Display for Trouble {
             Self::Loading => "is loading its data",
             Self::ReadOnly => "is read-only",
             Self::Busy => "is busy with somebody's script",
+            Self::Headless => "has lost its master, or its cluster is down",
             Self::CannotWrite => "takes no writes: its disk or its memory is full, or its replicas are gone",
             Self::Full => "has no connection left",
             Self::Network(text) => return write!(f, "cannot be reached ({text})"),

@@ -1,14 +1,14 @@
 -- The reaper: puts items whose lease has expired back at their old places, from left to right.
 -- KEYS: the common four. ARGV: lease in ms, then triples of item, lease key and "orphan" or "".
--- An item without lease and without a note of its claim was claimed by a worker that claims in two steps, and may stand
--- between them: it goes back only when the caller has watched it for a while and calls it an orphan.
+-- An item without lease and without a note of who claimed it was claimed by a worker that claims in two steps, and may
+-- stand between them: it goes back only when the caller has watched it for a while and calls it an orphan.
 -- Returns the server's time in ms and, per item, {"alive", ms left, holder}, {"back"}, {"young"} or {"gone"}.
 local time = redis.call('TIME')
 local answer = { time[1] * 1000 + math.floor(time[2] / 1000) }
 for i = 2, #ARGV, 3 do
   local item, lease = ARGV[i], ARGV[i + 1]
   local left_ms = redis.call('PTTL', lease)
-  local claim = redis.call('HGET', claims, item)
+  local place, attempts, holder = string.match(redis.call('HGET', claims, item) or '', '^(%d+) (%d+) (.+)$')
   if not redis.call('LPOS', processing, item) then
     answer[#answer + 1] = { 'gone' }
   elseif left_ms ~= -2 then
@@ -18,8 +18,7 @@ for i = 2, #ARGV, 3 do
       left_ms = tonumber(ARGV[1])
     end
     answer[#answer + 1] = { 'alive', left_ms, redis.call('GET', lease) }
-  elseif claim or ARGV[i + 2] == 'orphan' then
-    local place, attempts = string.match(claim or '', '^(%d+) (%d+) ')
+  elseif holder and holder ~= '-' or ARGV[i + 2] == 'orphan' then
     redis.call('LREM', processing, 1, item)
     put_back(item, tonumber(place))
     if place then

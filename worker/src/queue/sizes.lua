@@ -1,2 +1,8 @@
--- How many items wait and how many are in processing, at one instant. KEYS: waiting, processing.
-return { redis.call('LLEN', KEYS[1]), redis.call('LLEN', KEYS[2]) }
+-- How many items wait and how many are in processing, at one instant. Where there is neither, what is left of claims goes:
+-- the original, which may have finished the last item, does not know of it.
+-- KEYS: the common four.
+local sizes = { redis.call('LLEN', waiting), redis.call('LLEN', processing) }
+if redis.call('EXISTS', claims, known) > 0 then
+  tidy()
+end
+return sizes

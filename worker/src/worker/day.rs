@@ -45,7 +45,8 @@ impl Day {
 /// The file name that an item ends in, if there can be a checkpoint and a line in the report by that name.
 pub fn file_name(item: &[u8]) -> Result<&str, &'static str> {
     let name = item.rsplit(|byte| *byte == b'/').next().and_then(|name| std::str::from_utf8(name).ok());
-    let name = name.filter(|name| is_file_name(name)).ok_or("its path does not end in a file name")?;
+    let name =
+        name.filter(|name| is_file_name(name)).ok_or("its path does not end in a name that the report can hold")?;
     if Output::has_room_for(&checkpoint::file_name(name)) { Ok(name) } else { Err("its name is too long") }
 }
 

@@ -16,6 +16,15 @@ pub enum Failure {
     /// Redis stays away, or refuses.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// Redis does not know any more what was claimed.
+    #[error(
+        "failed to go on with `{item}`: it was claimed, and now it is nowhere in the queue, nor in the report: Redis has lost its data\n\
+         fill the queue again with every dataset that `output/report.txt` does not name, on a Redis that keeps its data (appendonly yes)"
+    )]
+    QueueLost {
+        /// The item, as it is shown.
+        item: String,
+    },
     /// The share cannot be used.
     #[error(transparent)]
     Share(#[from] ShareError),
@@ -52,7 +61,7 @@ impl Failure {
         match self {
             Self::System(_) => 1,
             Self::Config(_) => 2,
-            Self::Queue(_) => 4,
+            Self::Queue(_) | Self::QueueLost { .. } => 4,
             Self::Share(_) | Self::TestSet { .. } | Self::Report(_) | Self::ReportLocked { .. } => 5,
         }
     }

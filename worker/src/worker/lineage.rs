@@ -21,8 +21,8 @@ pub struct Ancestor {
 }
 
 impl Worker<'_> {
-    /// Whether exactly this dataset has its checkpoint and its entry already: then a worker died between publishing
-    /// and completing it.
+    /// Whether exactly this dataset, trained with this seed and tested on this test set, has its checkpoint and its entry
+    /// already: then a worker died between publishing and completing it.
     pub(super) fn is_done(&self, day: &Day, report: &Report) -> Result<bool, Failure> {
         if report.entry(&day.name).is_none_or(|entry| entry.checkpoint != day.checkpoint) {
             return Ok(false);
@@ -30,7 +30,10 @@ impl Worker<'_> {
         let Some(bytes) = self.output.read(&day.checkpoint)? else { return Ok(false) };
         let metadata = Checkpoint::from_bytes(&bytes).ok().and_then(|checkpoint| checkpoint.metadata);
         let is_of_day = metadata.is_some_and(|metadata| {
-            metadata.dataset == day.name && metadata.dataset_sha256 == day.sha256 && metadata.seed == self.config.seed
+            metadata.dataset == day.name
+                && metadata.dataset_sha256 == day.sha256
+                && metadata.test_sha256 == self.test_sha256
+                && metadata.seed == self.config.seed
         });
         if is_of_day {
             self.output.remove_drafts_of(&day.checkpoint)?;
@@ -38,12 +41,14 @@ impl Worker<'_> {
         Ok(is_of_day)
     }
 
-    /// The model that a dataset's training starts from: the newest that can be used and is not its own.
+    /// The model that a dataset's training starts from: the newest that can be used and is not its own. Those that a
+    /// worker with another seed made are of another lineage.
     pub(super) fn parent(&self, day: &Day, report: &Report) -> Result<Option<Ancestor>, Failure> {
         for entry in report.entries.iter().rev().filter(|entry| entry.dataset != day.name) {
             let reason = match self.output.read(&entry.checkpoint)? {
                 None => "it is not there".into(),
                 Some(bytes) => match Checkpoint::from_bytes(&bytes) {
+                    Ok(Checkpoint { metadata: Some(other), .. }) if other.seed != self.config.seed => continue,
                     Ok(Checkpoint { model, metadata }) => {
                         let file = Parent { file: entry.checkpoint.clone(), sha256: sha256(&bytes) };
                         let depth = metadata.map_or(UNKNOWN_DEPTH, |metadata| metadata.depth);

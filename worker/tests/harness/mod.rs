@@ -8,7 +8,7 @@ mod stage;
 mod worker;
 
 pub use namespace::unshare;
-pub use original::Original;
+pub use original::{Original, entry_of};
 pub use proxy::Proxy;
 pub use redis::Redis;
 pub use stage::{Stage, days, files};

@@ -15,6 +15,13 @@ use super::Stage;
 
 const SESSION: &str = "b50f9459-ce7f-4da8-9f84-0ab5c3233a72";
 
+/// What it writes into the report of a dataset of this name.
+pub fn entry_of(dataset: &str) -> Entry {
+    let (dataset, checkpoint) = (dataset.to_owned(), format!("model_cpt_{dataset}"));
+    let generated_on = "2022-02-09 14:19:42.303619".into();
+    Entry { generated_on, dataset, checkpoint, training_accuracy: 0.5, testing_accuracy: 0.5 }
+}
+
 /// A worker that follows the original's protocol.
 pub struct Original {
     redis: redis::Connection,
@@ -49,14 +56,11 @@ impl Original {
 
     /// Its work: a checkpoint in place, an entry appended. `pause` is how long it takes.
     pub fn work(&mut self, item: &str, pause: Duration) {
-        let dataset = item.rsplit('/').next().expect("a name").to_owned();
-        let checkpoint = format!("model_cpt_{dataset}");
+        let entry = entry_of(item.rsplit('/').next().expect("a name"));
         // What scikit-learn pickles has no metadata of ours.
         let model = Checkpoint { model: Model::untrained(), metadata: None };
         std::thread::sleep(pause);
-        std::fs::write(self.output.join(&checkpoint), model.to_bytes()).expect("a checkpoint");
-        let generated_on = "2022-02-09 14:19:42.303619".into();
-        let entry = Entry { generated_on, dataset, checkpoint, training_accuracy: 0.5, testing_accuracy: 0.5 };
+        std::fs::write(self.output.join(&entry.checkpoint), model.to_bytes()).expect("a checkpoint");
         self.append(&entry);
     }
 

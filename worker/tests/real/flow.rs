@@ -116,6 +116,37 @@ fn a_dataset_that_is_done_is_not_done_again_unless_it_changed() {
     assert_eq!(stage.output()["model_cpt_2018-04-02.pkl"], before["model_cpt_2018-04-02.pkl"]);
 }
 
+/// Another seed is another run, with a lineage of its own.
+#[test]
+fn another_seed_does_every_dataset_anew() {
+    let run = |stage: &Stage, seed: &str| {
+        stage.push(&days());
+        stage.start_with("WORKER_SEED", seed).wait().assert_code(0);
+        let mut output = stage.output();
+        output.remove("report.txt");
+        output
+    };
+    let (stage, fresh) = (or_skip!(Stage::new()), or_skip!(Stage::new()));
+    let before = run(&stage, "0");
+    let after = run(&stage, "7");
+    assert!(before.iter().all(|(name, bytes)| after[name] != *bytes), "no checkpoint is the other run's");
+    assert!(after == run(&fresh, "7"), "what another run left makes no difference");
+}
+
+#[test]
+fn what_was_tested_on_another_test_set_is_not_done() {
+    let stage = or_skip!(Stage::filled());
+    stage.run().assert_code(0);
+    let before = stage.checkpoint("2018-04-01").metadata.unwrap();
+    std::fs::copy(stage.path("datasets/training/2018-04-02.pkl"), stage.path("datasets/testing/test_dataset.pkl"))
+        .unwrap();
+    stage.push(&days());
+    stage.run().assert_code(0);
+    let after = stage.checkpoint("2018-04-01").metadata.unwrap();
+    assert_ne!(after.test_sha256, before.test_sha256);
+    assert_eq!(after.test_sha256, stage.checkpoint("2018-04-02").metadata.unwrap().dataset_sha256);
+}
+
 #[test]
 fn richer_figures_are_one_line_of_json_a_dataset() {
     let stage = or_skip!(Stage::filled());

@@ -6,9 +6,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 use worker::checkpoint::Checkpoint;
-use worker::report::Entry;
 
-use crate::harness::{Original, Stage, days, or_skip};
+use crate::harness::{Original, Stage, days, entry_of, or_skip};
 
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -46,10 +45,9 @@ fn ours_goes_on_from_a_checkpoint_that_real_scikit_learn_wrote() {
     const ORIGINAL: &[u8] = include_bytes!("../fixtures/original.pkl");
     let stage = or_skip!(Stage::new());
     let original = Original::new(&stage);
-    let (dataset, checkpoint) = ("2018-04-04.pkl".to_owned(), "model_cpt_2018-04-04.pkl".to_owned());
-    std::fs::write(stage.path("output").join(&checkpoint), ORIGINAL).unwrap();
-    let generated_on = "2022-02-09 14:19:42.303619".into();
-    original.append(&Entry { generated_on, dataset, checkpoint, training_accuracy: 0.5, testing_accuracy: 0.5 });
+    let entry = entry_of("2018-04-04.pkl");
+    std::fs::write(stage.path("output").join(&entry.checkpoint), ORIGINAL).unwrap();
+    original.append(&entry);
     stage.push(&[&days()[2]]);
     stage.run().assert_code(0);
 
@@ -118,9 +116,7 @@ fn what_the_original_appends_while_ours_replaces_the_report_is_not_lost() {
         let ours = stage.start_with("WORKER_FREEZE_AT", point);
         ours.frozen();
         // The original has the file open from before, or opens it now: it looks the same to it.
-        let (dataset, checkpoint) = ("other.pkl".to_owned(), "model_cpt_other.pkl".to_owned());
-        let generated_on = "2022-02-09 14:19:42.303619".into();
-        original.append(&Entry { generated_on, dataset, checkpoint, training_accuracy: 0.5, testing_accuracy: 0.5 });
+        original.append(&entry_of("other.pkl"));
         ours.signal(Signal::CONT);
         ours.wait().assert_code(0);
         let mut reported = stage.reported();
@@ -138,15 +134,44 @@ fn what_the_original_appends_to_a_report_of_long_ago_is_not_lost() {
     let mut report = original.open_report();
     let ours = stage.start_with("WORKER_FREEZE_AT", "claimed:4");
     ours.frozen();
-    let (dataset, checkpoint) = ("other.pkl".to_owned(), "model_cpt_other.pkl".to_owned());
-    let generated_on = "2022-02-09 14:19:42.303619".into();
-    let entry = Entry { generated_on, dataset, checkpoint, training_accuracy: 0.5, testing_accuracy: 0.5 };
-    report.write_all(entry.to_string().as_bytes()).unwrap();
+    report.write_all(entry_of("other.pkl").to_string().as_bytes()).unwrap();
     ours.signal(Signal::CONT);
     ours.wait().assert_code(0);
     let mut reported = stage.reported();
     reported.sort();
     assert_eq!(reported, ["2018-04-01.pkl", "2018-04-02.pkl", "2018-04-03.pkl", "2018-04-04.pkl", "other.pkl"]);
+}
+
+/// Nor is what it appends when ours has published its last entry, and has no other one to publish it with.
+#[test]
+fn what_the_original_appends_after_the_last_entry_is_not_lost() {
+    let stage = or_skip!(Stage::filled());
+    let mut report = Original::new(&stage).open_report();
+    let ours = stage.start_with("WORKER_FREEZE_AT", "completed:4");
+    ours.frozen();
+    report.write_all(entry_of("other.pkl").to_string().as_bytes()).unwrap();
+    ours.signal(Signal::CONT);
+    ours.wait().assert_code(0);
+    assert_eq!(stage.reported().last().map(String::as_str), Some("other.pkl"));
+}
+
+/// The original was killed over an entry, and started again.
+#[test]
+fn a_report_that_the_original_tore_in_the_middle_is_gone_on_from() {
+    let stage = or_skip!(Stage::filled());
+    let mut original = Original::new(&stage);
+    let torn = entry_of("2018-04-04.pkl").to_string();
+    original.open_report().write_all(&torn.as_bytes()[..100]).unwrap();
+    original.append(&entry_of("earlier.pkl"));
+    original.run(1, PAUSE);
+    let finished = stage.run();
+    finished.assert_code(0);
+    assert_eq!(
+        stage.reported(),
+        ["earlier.pkl", "2018-04-04.pkl", "2018-04-03.pkl", "2018-04-02.pkl", "2018-04-01.pkl"]
+    );
+    let note = "worker: the report has 100 bytes of torn entries, which are left out";
+    assert!(finished.notes.iter().any(|line| line == note), "{:?}", finished.notes);
 }
 
 #[test]

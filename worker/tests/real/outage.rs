@@ -37,6 +37,28 @@ fn a_redis_that_is_restarted_in_mid_run_loses_nothing() {
     }
 }
 
+/// The tutorial's Redis has no append-only file: when its pod is replaced, the queue is gone.
+#[test]
+fn a_redis_that_lost_the_queue_is_not_taken_for_an_empty_one() {
+    for point in ["read", "trained", "checkpoint-published", "report-drafted"] {
+        let stage = or_skip!(Stage::filled());
+        let worker = stage.start_with("WORKER_FREEZE_AT", &format!("{point}:2"));
+        worker.frozen();
+        stage.redis.ask::<String>(&["FLUSHALL"]);
+        worker.signal(Signal::CONT);
+        let finished = worker.wait();
+        finished.assert_code(4);
+        let expected =
+            "worker: failed to go on with `datasets/training/2018-04-03.pkl`: it was claimed, and now it is nowhere";
+        assert!(finished.text().contains(expected), "{point}: {}", finished.text());
+        // As the message says: fill the queue again with what the report does not name.
+        assert_eq!(stage.reported(), ["2018-04-04.pkl"], "{point}");
+        stage.push(&days()[..3]);
+        stage.run().assert_code(0);
+        stage.assert_undisturbed(point);
+    }
+}
+
 #[test]
 fn a_claim_outlives_its_lease_when_redis_is_away_for_longer() {
     let mut stage = or_skip!(Stage::filled());
@@ -189,6 +211,46 @@ fn a_redis_that_runs_somebodys_script_is_waited_for() {
     busy.join().unwrap().expect_err("the script must be killed");
     worker.wait().assert_code(0);
     stage.assert_undisturbed("a busy Redis");
+}
+
+#[test]
+fn a_redis_that_is_full_is_waited_for_in_one_line() {
+    let stage = or_skip!(Stage::filled());
+    let mut connection = stage.redis.connect();
+    redis::cmd("CONFIG").arg("SET").arg("maxclients").arg(1).exec(&mut connection).unwrap();
+    let worker = stage.start();
+    worker.note(&format!("Redis at `127.0.0.1:{}`", stage.redis.port()));
+    std::thread::sleep(Duration::from_millis(500));
+    redis::cmd("CONFIG").arg("SET").arg("maxclients").arg(100).exec(&mut connection).unwrap();
+    let finished = worker.wait();
+    finished.assert_code(0);
+    let weather = weather(&finished);
+    // Its first new connection may be seen to end before it is said why.
+    let said: Vec<&str> = weather.iter().map(|words| words.split(';').next().unwrap_or_default()).collect();
+    let said = said.strip_prefix(&["broke the connection"]).unwrap_or(&said);
+    assert_eq!(said, ["has no connection left", "answers again"]);
+    stage.assert_undisturbed("a full Redis");
+}
+
+#[test]
+fn a_replica_without_its_master_is_waited_for() {
+    let stage = or_skip!(Stage::filled());
+    stage.redis.ask::<String>(&["CONFIG", "SET", "replica-serve-stale-data", "no"]);
+    stage.redis.ask::<String>(&["REPLICAOF", "127.0.0.1", "1"]);
+    let worker = stage.start();
+    worker.note(&format!("Redis at `127.0.0.1:{}` has lost its master", stage.redis.port()));
+    stage.redis.ask::<String>(&["REPLICAOF", "NO", "ONE"]);
+    worker.wait().assert_code(0);
+    stage.assert_undisturbed("a replica without its master");
+}
+
+#[test]
+fn a_redis_that_asks_for_a_password_is_told_from_others() {
+    let stage = or_skip!(Stage::filled());
+    stage.redis.ask::<String>(&["CONFIG", "SET", "requirepass", "secret"]);
+    let finished = stage.run();
+    finished.assert_code(4);
+    assert!(finished.text().contains("asks for no password"), "{}", finished.text());
 }
 
 #[test]

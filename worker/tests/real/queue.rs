@@ -115,6 +115,64 @@ fn items_that_stand_there_twice_keep_their_order_as_well() {
     assert_eq!(redis.list("datasets"), ["a", "a", "b", "a"], "copies that wait are claimed in their turn");
 }
 
+/// What is left of claims by the original, say, which may have finished the last item.
+#[test]
+fn who_looks_at_an_empty_queue_tidies_it() {
+    let redis = or_skip!(Redis::start());
+    redis.ask::<u64>(&["HSET", "datasets:claims", "a", "3 1 -"]);
+    redis.ask::<u64>(&["HSET", "datasets:lease_keys", "a", "key"]);
+    push(&redis, &["a"]);
+    assert!(!queue(&redis, "me").is_empty().unwrap());
+    assert_eq!(redis.keys(), ["datasets", "datasets:claims", "datasets:lease_keys"], "the queue is not empty");
+    redis.ask::<u64>(&["DEL", "datasets"]);
+    assert!(queue(&redis, "me").is_empty().unwrap());
+    assert_eq!(redis.keys(), [""; 0]);
+}
+
+#[test]
+fn notes_on_claims_are_gone_after_a_day() {
+    let redis = or_skip!(Redis::start());
+    push(&redis, &["a"]);
+    claim(&mut queue(&redis, "me"));
+    let ttl_s: i64 = redis.ask(&["TTL", "datasets:claims"]);
+    assert!((86_390..=86_400).contains(&ttl_s), "the notes end after a day, not after {ttl_s} s");
+}
+
+/// The answer to it may be lost, and it be asked again.
+#[test]
+fn an_item_may_be_set_aside_again() {
+    let redis = or_skip!(Redis::start());
+    push(&redis, &["a"]);
+    let mut queue = queue(&redis, "me");
+    let claim = claim(&mut queue);
+    assert!(queue.knows(b"a").unwrap(), "it is in processing");
+    assert!(queue.set_aside(&claim, "it is empty").unwrap());
+    assert!(queue.set_aside(&claim, "it is empty").unwrap());
+    assert!(!queue.set_aside(&claim, "something else").unwrap(), "that is somebody else's word");
+    assert!(queue.knows(b"a").unwrap(), "it is a dead letter");
+    redis.ask::<u64>(&["DEL", "datasets:failed"]);
+    assert!(!queue.knows(b"a").unwrap());
+    push(&redis, &["a"]);
+    assert!(queue.knows(b"a").unwrap(), "it waits");
+}
+
+/// A note of one who put an item back says nothing of who has taken it since: it may be the original, between the two
+/// halves of its claim.
+#[test]
+fn the_note_of_an_earlier_claim_makes_no_claim_expired() {
+    let redis = or_skip!(Redis::start());
+    push(&redis, &["x", "a"]);
+    let (mut one, mut other) = (queue(&redis, "one"), queue(&redis, "other"));
+    claim(&mut one);
+    redis.ask::<u64>(&["DEL", &lease_key(b"a")]);
+    assert_eq!(other.reap(|_| false).unwrap()[0].state, Standing::PutBack);
+    redis.ask::<String>(&["BRPOPLPUSH", "datasets", "datasets:processing", "1"]);
+    assert_eq!(other.reap(|_| false).unwrap()[0].state, Standing::Young);
+    assert_eq!(other.reap(|_| true).unwrap()[0].state, Standing::PutBack, "it has been so for too long");
+    assert_eq!(redis.list("datasets"), ["x", "a"], "in its old place");
+    assert_eq!(claim(&mut one).attempts, 2, "the claim that never ended still counts");
+}
+
 #[test]
 fn only_the_holder_ends_a_claim() {
     let redis = or_skip!(Redis::start());

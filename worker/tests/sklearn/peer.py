@@ -15,7 +15,7 @@ import pandas
 import sklearn
 from sklearn import metrics
 from sklearn.base import clone
-from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.linear_model import SGDClassifier
 
 OBJECTS = ["CUSTOMER_ID", "TERMINAL_ID", "TX_TIME_SECONDS", "TX_TIME_DAYS"]
@@ -82,6 +82,9 @@ def load(directory):
     (directory / "kept.pkl").write_bytes(pickle.dumps(classifier))
     before = classifier.t_
     features, labels = table(next(directory.glob("*.day.csv")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        said["fit_from_nothing"] = hasattr(copy.set_params(max_iter=5).fit(features, labels), "coef_")
     classifier.partial_fit(features, labels)
     said["learned_rows"] = classifier.t_ - before
     said["rows"] = len(labels)
