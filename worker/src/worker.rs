@@ -190,6 +190,7 @@ impl Worker<'_> {
         let metadata = Metadata {
             schema_version: SCHEMA_VERSION,
             dataset: day.name.clone(),
+            path: day.path.clone(),
             dataset_sha256: day.sha256.clone(),
             test_sha256: self.test_sha256.clone(),
             seed,

@@ -151,6 +151,7 @@ fn lineage() -> (Trained, Checkpoint) {
     let metadata = Metadata {
         schema_version: SCHEMA_VERSION,
         dataset: "2018-04-03.pkl".into(),
+        path: "datasets/training/2018-04-03.pkl".into(),
         dataset_sha256: "0".repeat(64),
         test_sha256: "1".repeat(64),
         seed: 11,

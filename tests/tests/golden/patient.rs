@@ -134,6 +134,7 @@ impl Patient {
                 let metadata = Metadata {
                     schema_version: SCHEMA_VERSION,
                     dataset: entry.dataset.clone(),
+                    path: path.clone(),
                     dataset_sha256: datasets.get(&path).expect("a training day").sha256.clone(),
                     test_sha256: test_sha256.clone(),
                     seed: inputs.seed,

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::{Figures, Model};
 
 /// The version of [`Metadata`] that this code writes, and the only one that it reads.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Where a checkpoint comes from, and how good it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct Metadata {
     pub schema_version: u32,
     /// File name of the dataset that it was trained on last: `2018-04-04.pkl`.
     pub dataset: String,
+    /// Where that file was on the share, as the queue said it: `datasets/training/2018-04-04.pkl`.
+    pub path: String,
     /// Lower-case hex SHA-256 of that file.
     pub dataset_sha256: String,
     /// Lower-case hex SHA-256 of the file that it was tested on.

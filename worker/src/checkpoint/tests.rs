@@ -16,6 +16,7 @@ fn checkpoint() -> Checkpoint {
     let metadata = Metadata {
         schema_version: SCHEMA_VERSION,
         dataset: "2018-04-03.pkl".into(),
+        path: "datasets/training/2018-04-03.pkl".into(),
         dataset_sha256: "ab".repeat(32),
         test_sha256: "cd".repeat(32),
         seed: u64::MAX,
@@ -78,8 +79,8 @@ fn metadata_that_describes_another_model_is_left_out() {
 #[test]
 fn metadata_of_another_schema_or_with_figures_that_do_not_add_up_is_refused() {
     let mut newer = checkpoint();
-    newer.metadata.as_mut().unwrap().schema_version = 2;
-    insta::assert_snapshot!(error(&newer.to_bytes()), @"failed to read `checkpoint_metadata_` of the checkpoint: its schema version is 2, this program reads 1");
+    newer.metadata.as_mut().unwrap().schema_version = SCHEMA_VERSION + 1;
+    insta::assert_snapshot!(error(&newer.to_bytes()), @"failed to read `checkpoint_metadata_` of the checkpoint: its schema version is 3, this program reads 2");
     let mut wrong = checkpoint();
     wrong.metadata.as_mut().unwrap().testing.accuracy = 1.0;
     insta::assert_snapshot!(error(&wrong.to_bytes()), @"failed to read `checkpoint_metadata_` of the checkpoint: its figures do not follow from its confusion matrix");

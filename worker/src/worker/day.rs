@@ -17,6 +17,8 @@ const TEST_SET: &str = "datasets/testing/test_dataset.pkl";
 pub struct Day {
     /// Its file name: `2018-04-04.pkl`.
     pub name: String,
+    /// Where it is on the share, as the queue says it: `datasets/training/2018-04-04.pkl`.
+    pub path: String,
     /// The file name of its checkpoint: `model_cpt_2018-04-04.pkl`.
     pub checkpoint: String,
     /// Lower-case hex SHA-256 of the file.
@@ -38,7 +40,7 @@ impl Day {
         })?;
         let sha256 = sha256(&bytes);
         let dataset = guarded(|| dataset(bytes))?.map_err(Stop::Unfit)?;
-        Ok(Self { name: name.into(), checkpoint, sha256, dataset })
+        Ok(Self { name: name.into(), path: path.into(), checkpoint, sha256, dataset })
     }
 }
 

@@ -4,7 +4,7 @@
 //! that was started again goes on where the last one was.
 
 use super::day::sha256;
-use super::{Day, Failure, Worker};
+use super::{Day, Failure, Stop, Worker};
 use crate::checkpoint::{Checkpoint, Parent};
 use crate::model::Model;
 use crate::note;
@@ -22,23 +22,30 @@ pub struct Ancestor {
 
 impl Worker<'_> {
     /// Whether exactly this dataset, trained with this seed and tested on this test set, has its checkpoint and its entry
-    /// already: then a worker died between publishing and completing it.
-    pub(super) fn is_done(&self, day: &Day, report: &Report) -> Result<bool, Failure> {
-        if report.entry(&day.name).is_none_or(|entry| entry.checkpoint != day.checkpoint) {
+    /// already: then a worker died between publishing and completing it. Where a namesake has, a dataset from another
+    /// place of the share, this one is unfit: it would replace what that one left.
+    pub(super) fn is_done(&self, day: &Day, report: &Report) -> Result<bool, Stop> {
+        if report.entries.iter().all(|entry| entry.checkpoint != day.checkpoint) {
             return Ok(false);
         }
         let Some(bytes) = self.output.read(&day.checkpoint)? else { return Ok(false) };
         let metadata = Checkpoint::from_bytes(&bytes).ok().and_then(|checkpoint| checkpoint.metadata);
-        let is_of_day = metadata.is_some_and(|metadata| {
-            metadata.dataset == day.name
-                && metadata.dataset_sha256 == day.sha256
-                && metadata.test_sha256 == self.test_sha256
-                && metadata.seed == self.config.seed
-        });
-        if is_of_day {
+        let Some(metadata) = metadata else { return Ok(false) };
+        if metadata.path != day.path && metadata.dataset_sha256 != day.sha256 {
+            return Err(Stop::Unfit(format!(
+                "its checkpoint would replace that of `{}`: one of the two needs another file name",
+                metadata.path
+            )));
+        }
+        let is_done = metadata.dataset == day.name
+            && metadata.dataset_sha256 == day.sha256
+            && metadata.test_sha256 == self.test_sha256
+            && metadata.seed == self.config.seed
+            && report.entry(&day.name).is_some();
+        if is_done {
             self.output.remove_drafts_of(&day.checkpoint)?;
         }
-        Ok(is_of_day)
+        Ok(is_done)
     }
 
     /// The model that a dataset's training starts from: the newest that can be used and is not its own. Those that a

@@ -204,6 +204,35 @@ fn roundabout_paths_that_stay_on_the_share_are_fine() {
     assert_eq!(stage.reported(), ["link.pkl"]);
 }
 
+/// Reports and checkpoints know datasets by their file names.
+#[test]
+fn a_namesake_from_another_place_is_set_aside() {
+    let stage = or_skip!(Stage::new());
+    let (training, other) = (stage.path("datasets/training"), stage.path("datasets/other"));
+    std::fs::create_dir(&other).unwrap();
+    std::fs::copy(training.join("2018-04-01.pkl"), other.join("2018-04-04.pkl")).unwrap();
+    std::fs::copy(training.join("2018-04-02.pkl"), training.join("2018-04-03.pkl.gz")).unwrap();
+    stage.push(&["datasets/other/2018-04-04.pkl", &days()[3], "datasets/training/2018-04-03.pkl.gz", &days()[2]]);
+    let finished = stage.run();
+    finished.assert_code(3);
+    assert_eq!(stage.reported(), ["2018-04-03.pkl", "2018-04-04.pkl"]);
+    let reason = |item: &str| stage.redis.ask::<String>(&["HGET", "datasets:failed", item]);
+    let would_replace =
+        |item: &str| format!("its checkpoint would replace that of `{item}`: one of the two needs another file name");
+    assert_eq!(reason("datasets/other/2018-04-04.pkl"), would_replace(&days()[3]));
+    assert_eq!(reason("datasets/training/2018-04-03.pkl.gz"), would_replace(&days()[2]));
+}
+
+#[test]
+fn a_dataset_that_no_day_can_fill_is_set_aside() {
+    let stage = or_skip!(Stage::new());
+    // It takes no room on the disk.
+    let file = std::fs::File::create(stage.path("datasets/training/large.pkl")).unwrap();
+    file.set_len((4 << 30) + 1).unwrap();
+    let letters = assert_set_aside(&stage, &items(&["datasets/training/large.pkl"]));
+    assert_eq!(letters, "datasets/training/large.pkl\n    it is larger than 4 GiB\n");
+}
+
 #[test]
 fn without_a_test_set_nothing_is_taken_from_the_queue() {
     for (damage, reason) in [

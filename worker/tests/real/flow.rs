@@ -68,11 +68,13 @@ fn a_file_is_synced_before_its_rename_and_its_directory_after() {
     let calls: Vec<&str> = trace.lines().filter(|line| line.contains("fsync(") || line.contains("rename")).collect();
     let renames: Vec<usize> = (0..calls.len()).filter(|call| calls[*call].contains("rename")).collect();
     assert_eq!(renames.len(), 8, "four checkpoints and four reports: {calls:#?}");
+    let is_sync_of = |call: &str, what: &str| {
+        call.contains("fsync(") && call.contains(&format!("/{what}>)")) && call.ends_with(" = 0")
+    };
+    let share = stage.share.path().file_name().and_then(|name| name.to_str()).expect("a name");
+    assert!(is_sync_of(calls[0], share), "the directory `output` is new: {calls:#?}");
     for rename in renames {
         let draft = calls[rename].split('"').nth(1).expect("the old name");
-        let is_sync_of = |call: &str, what: &str| {
-            call.contains("fsync(") && call.contains(&format!("/{what}>)")) && call.ends_with(" = 0")
-        };
         assert!(is_sync_of(calls[rename - 1], draft) && is_sync_of(calls[rename + 1], "output"), "{calls:#?}");
     }
 }
