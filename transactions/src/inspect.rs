@@ -43,7 +43,7 @@ pub struct Inspection {
 pub struct InspectedColumn {
     /// The name.
     pub name: String,
-    /// What pandas calls the kind of the values; numbers narrower than 64 bits are read as wide ones.
+    /// What pandas calls the kind of the values in the file, where they may be narrower than once they are read.
     pub dtype: String,
     /// How many values are missing.
     pub nulls: u64,
@@ -87,7 +87,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, ReadError> {
 fn inspect_column(column: &Column) -> InspectedColumn {
     InspectedColumn {
         name: column.name().to_owned(),
-        dtype: column.dtype().to_string(),
+        dtype: column.file_dtype(),
         nulls: column.nulls(),
         sha256: column_sha256(column),
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::pickle::element::FileDtype;
 use crate::pickle::error::printable;
 use crate::pool;
 
@@ -81,6 +82,8 @@ impl Table {
 pub struct Column {
     name: String,
     dtype: Dtype,
+    /// Only of a column that was read.
+    file_dtype: Option<FileDtype>,
     values: Values,
 }
 
@@ -96,28 +99,38 @@ impl Column {
             (Dtype::Int64 | Dtype::DatetimeNs, Values::Float(_)) | (Dtype::Float64, Values::Int(_)) => {
                 Err(TableError::Dtype { name, dtype })
             }
-            _ => Ok(Column { name, dtype, values }),
+            _ => Ok(Column::of(name, dtype, values)),
         }
     }
 
     /// A column of dtype `int64`.
     pub fn int64(name: impl Into<String>, values: Vec<i64>) -> Column {
-        Column { name: name.into(), dtype: Dtype::Int64, values: Values::Int(values) }
+        Column::of(name.into(), Dtype::Int64, Values::Int(values))
     }
 
     /// A column of dtype `float64`; NaN is a null.
     pub fn float64(name: impl Into<String>, values: Vec<f64>) -> Column {
-        Column { name: name.into(), dtype: Dtype::Float64, values: Values::Float(values) }
+        Column::of(name.into(), Dtype::Float64, Values::Float(values))
     }
 
     /// A column of dtype `object` that holds Python ints.
     pub fn object(name: impl Into<String>, values: Vec<i64>) -> Column {
-        Column { name: name.into(), dtype: Dtype::Object, values: Values::Int(values) }
+        Column::of(name.into(), Dtype::Object, Values::Int(values))
     }
 
     /// A column of dtype `datetime64[ns]`: ns since 1970 UTC; `i64::MIN` is NaT, a null.
     pub fn datetime_ns(name: impl Into<String>, values: Vec<i64>) -> Column {
-        Column { name: name.into(), dtype: Dtype::DatetimeNs, values: Values::Int(values) }
+        Column::of(name.into(), Dtype::DatetimeNs, Values::Int(values))
+    }
+
+    fn of(name: String, dtype: Dtype, values: Values) -> Column {
+        Column { name, dtype, file_dtype: None, values }
+    }
+
+    /// The same column as one that a file has under this dtype.
+    pub(crate) fn with_file_dtype(mut self, file_dtype: FileDtype) -> Column {
+        self.file_dtype = Some(file_dtype);
+        self
     }
 
     /// The name.
@@ -128,6 +141,12 @@ impl Column {
     /// What pandas calls the kind of the values.
     pub fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    /// What pandas calls the dtype in the file that the column was read from, before its values were widened: `int8`,
+    /// say, or `datetime64[us]`. Of a column that was made here, it is [`Column::dtype`].
+    pub fn file_dtype(&self) -> String {
+        self.file_dtype.map_or_else(|| self.dtype.to_string(), |file_dtype| file_dtype.to_string())
     }
 
     /// The values in row order.
@@ -170,7 +189,8 @@ impl Drop for Column {
     }
 }
 
-/// Equal names, dtypes and values, floats by their bits: a table read back equals the one written, NaN included.
+/// Equal names, dtypes and values, floats by their bits: a table read back equals the one written, NaN included. What
+/// the dtype was in a file is no matter.
 impl PartialEq for Column {
     fn eq(&self, other: &Column) -> bool {
         self.name == other.name && self.dtype == other.dtype && self.values == other.values

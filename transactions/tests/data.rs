@@ -153,6 +153,27 @@ fn inspect_shows_a_file_to_a_person() {
     ");
 }
 
+/// What is shown of a column is the dtype that it has in the file, however it is widened as it is read.
+#[test]
+fn inspect_shows_the_dtypes_of_the_file() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let directory = TempDir::new().unwrap();
+    let narrow = ["int8", "int16", "int32", "uint8", "uint32", "uint64", "bool", "float32"];
+    for (file, expected) in [
+        ("pandas-1.0.5/narrow-p2.pkl", &narrow[..]),
+        ("pandas-3.1.1/narrow-p5.pkl", &narrow),
+        ("pandas-1.5.3/big_endian-p5.pkl", &[">i8", ">f8"]),
+        ("pandas-1.0.5/datetimes-p4.pkl", &["datetime64[ns]", "int64", "datetime64[ns]"]),
+        ("pandas-2.0.3/units-p4.pkl", &["datetime64[s]", "datetime64[ms]", "datetime64[us]", "datetime64[ns]"]),
+        ("pandas-3.1.1/nulls-p2.pkl", &["object", "object", "float64", "object"]),
+    ] {
+        let output = data(&directory, &["inspect", "--json", fixtures.join(file).to_str().unwrap()]);
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let dtypes: Vec<_> = told["columns"].as_array().unwrap().iter().map(|column| &column["dtype"]).collect();
+        assert_eq!(dtypes, expected, "{file}");
+    }
+}
+
 /// A name that would move the cursor of the person's terminal is shown for what it is; a machine gets it as it is.
 #[test]
 fn inspect_escapes_names() {

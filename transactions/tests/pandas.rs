@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use support::{assert_all_read, newest_python, python, run};
@@ -33,6 +34,33 @@ fn read_files_of(python: &Path) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/make.py");
     run(python, &[script.to_str().unwrap(), directory.path().to_str().unwrap(), "2", "3", "4", "5"]);
     assert!(assert_all_read(directory.path()) >= 200);
+}
+
+/// The dtype that is told of a column is the one that pandas prints of the frame that it saves. (What it loads has the
+/// machine's byte order below protocol 5.)
+#[test]
+fn dtypes_are_told_as_pandas_prints_them() {
+    const PRINT: &str = "import json, sys
+sys.path.append(sys.argv[1])
+from make import layouts
+print(json.dumps({name: [str(dtype) for dtype in frame.dtypes] for name, frame in layouts(True)}))";
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let (make, scripts) = (scripts.join("make.py"), scripts.to_str().unwrap());
+    for python in [python(), newest_python()].into_iter().flatten() {
+        let directory = tempfile::tempdir().unwrap();
+        run(&python, &[make.to_str().unwrap(), directory.path().to_str().unwrap(), "2", "5", "--small"]);
+        let printed = run(&python, &["-B", "-c", PRINT, scripts]);
+        let printed: HashMap<String, Vec<String>> = serde_json::from_str(&printed).unwrap();
+        assert!(printed.len() >= 20);
+        for (layout, dtypes) in printed {
+            for protocol in [2, 5] {
+                let file = directory.path().join(format!("{layout}-p{protocol}.pkl"));
+                let columns = transactions::inspect::inspect(&file).unwrap().columns;
+                let told: Vec<_> = columns.into_iter().map(|column| column.dtype).collect();
+                assert_eq!(told, dtypes, "{}", file.display());
+            }
+        }
+    }
 }
 
 /// What is written of a table, pandas loads as the frame that the table was read from: columns, dtypes, index, values.

@@ -1,4 +1,7 @@
-//! numpy's element types, as their pickles name them, and how one element's bytes become a number.
+//! numpy's element types, as their pickles name them and as pandas prints them, and how one element's bytes become a
+//! number.
+
+use std::fmt;
 
 /// The type of an array's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,5 +87,38 @@ impl Element {
             word[..self.size_bytes].reverse();
         }
         Some(u64::from_le_bytes(word))
+    }
+}
+
+/// What the dtype of a column is in its file, shown as pandas prints it: `int8`, `datetime64[us]`, or `>i4` where the
+/// bytes are the other way round than on most machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileDtype {
+    pub element: Element,
+    /// What a datetime's unit is in ns.
+    pub unit_ns: i64,
+}
+
+impl fmt::Display for FileDtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(i64, &str); 4] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+        let Element { kind, size_bytes, big_endian } = self.element;
+        let (word, code) = match kind {
+            Kind::Int => ("int", 'i'),
+            Kind::Unsigned => ("uint", 'u'),
+            Kind::Float => ("float", 'f'),
+            Kind::Bool => return f.write_str("bool"),
+            Kind::Object => return f.write_str("object"),
+            Kind::Datetime => {
+                let (unit_ns, unit) = UNITS.into_iter().find(|(ns, _)| self.unit_ns % ns == 0).unwrap_or((1, "ns"));
+                let multiple = Some(self.unit_ns / unit_ns).filter(|&multiple| multiple != 1);
+                let multiple = multiple.map_or(String::new(), |multiple| multiple.to_string());
+                return write!(f, "datetime64[{multiple}{unit}]");
+            }
+        };
+        if big_endian && size_bytes > 1 {
+            return write!(f, ">{code}{size_bytes}");
+        }
+        write!(f, "{word}{}", 8 * size_bytes)
     }
 }

@@ -15,7 +15,7 @@ use super::arrow;
 use super::error::ContentError;
 use super::host::Arrays;
 use super::rows::{Cells, Layout, Row};
-use crate::pickle::element::{Element, Kind};
+use crate::pickle::element::{FileDtype, Kind};
 use crate::pickle::error::printable;
 
 /// Makes the table out of what the pickle's value says.
@@ -128,9 +128,9 @@ impl<'a> Reader<'a> {
         index_rows: usize,
     ) -> Result<Vec<Column>, ContentError> {
         // What is found, the column made of it, and the check that its name is its own.
-        let cost_bytes = size_of::<Option<(Element, Row)>>() + size_of::<Column>() + 3 * size_of::<&str>();
+        let cost_bytes = size_of::<Option<(FileDtype, Row)>>() + size_of::<Column>() + 3 * size_of::<&str>();
         self.heap.charge((names.len() * cost_bytes) as u64)?;
-        let mut found: Vec<Option<(Element, Row)>> = Vec::new();
+        let mut found: Vec<Option<(FileDtype, Row)>> = Vec::new();
         found.resize_with(names.len(), || None);
         for block in blocks {
             if arrow::is_texts(self.heap, block.values) {
@@ -138,11 +138,11 @@ impl<'a> Reader<'a> {
                 let name = places.first().and_then(|&place| names.get(place)).cloned().unwrap_or_default();
                 return Err(ContentError::Column { name, what: "holds texts".to_owned() });
             }
-            let (element, rows) = self.block_rows(block.values)?;
+            let (dtype, rows) = self.block_rows(block.values)?;
             let places = self.places(block.placement, rows.len(), names.len())?;
             for (row, place) in rows.into_iter().zip(places) {
                 match found.get_mut(place) {
-                    Some(empty @ None) => *empty = Some((element, row)),
+                    Some(empty @ None) => *empty = Some((dtype, row)),
                     _ => return Err(ContentError::damaged("two blocks hold the same column")),
                 }
             }
@@ -152,17 +152,18 @@ impl<'a> Reader<'a> {
             .zip(found)
             .map(|(name, found)| {
                 let missing = || ContentError::Damaged(format!("no block holds column `{}`", printable(&name)));
-                let (element, row) = found.ok_or_else(missing)?;
-                self.column(name, element, row, index_rows)
+                let (dtype, row) = found.ok_or_else(missing)?;
+                self.column(name, dtype, row, index_rows)
             })
             .collect()
     }
 
-    fn block_rows(&mut self, values: Item) -> Result<(Element, Vec<Row>), ContentError> {
+    fn block_rows(&mut self, values: Item) -> Result<(FileDtype, Vec<Row>), ContentError> {
         let array = self.array(values).ok_or_else(|| ContentError::damaged("a block is no array"))?;
         let array = self.arrays.rows(array)?;
+        let dtype = FileDtype { element: array.element, unit_ns: array.unit_ns };
         array.convert_to_ns();
-        Ok((array.element, std::mem::take(&mut array.rows)))
+        Ok((dtype, std::mem::take(&mut array.rows)))
     }
 
     /// The payload of an array: of numpy's own, or of the one inside pandas' array of datetimes or of texts.
@@ -271,7 +272,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A column of a block's row.
-    fn column(&self, name: String, element: Element, row: Row, index_rows: usize) -> Result<Column, ContentError> {
+    fn column(&self, name: String, file_dtype: FileDtype, row: Row, index_rows: usize) -> Result<Column, ContentError> {
         let values = match row.cells {
             Cells::Ints(ints) => Values::Int(ints),
             Cells::Floats(floats) => Values::Float(floats),
@@ -284,13 +285,14 @@ impl<'a> Reader<'a> {
         if let Some((row, what)) = row.defect {
             return Err(ContentError::Value { name, row, what: what.to_owned() });
         }
-        let dtype = match element.kind {
+        let dtype = match file_dtype.element.kind {
             Kind::Object => Dtype::Object,
             Kind::Float => Dtype::Float64,
             Kind::Datetime => Dtype::DatetimeNs,
             Kind::Int | Kind::Unsigned | Kind::Bool => Dtype::Int64,
         };
-        Column::new(name, dtype, values).map_err(|error| ContentError::Damaged(error.to_string()))
+        let column = Column::new(name, dtype, values).map_err(|error| ContentError::Damaged(error.to_string()))?;
+        Ok(column.with_file_dtype(file_dtype))
     }
 
     /// Objects that are not all numbers: missing values of pandas' own kind are well, else the first one that is no
