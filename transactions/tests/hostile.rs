@@ -174,6 +174,25 @@ fn texts_that_pyarrow_keeps_are_named() {
     }
 }
 
+/// Zeros may pad the members of a gzip file, as on tape and as Python takes them; nothing else may follow.
+#[test]
+fn zeros_may_pad_gzip() {
+    let table = sample(2000);
+    let bytes = to_bytes(&table);
+    let (head, rest) = bytes.split_at(1000);
+    let zeros = vec![0; 200_000];
+    let padded = [&gzip(head), &zeros[..7], &gzip(rest), &zeros].concat();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.pkl.gz");
+    std::fs::write(&path, &padded).unwrap();
+    assert_eq!(read(&path).unwrap(), table);
+    assert_eq!(read_bytes(&padded).unwrap(), table);
+    let whole = gzip(&bytes);
+    for garbage in [&b"x"[..], b"\0\0x", b"\0\x1f", b"\0\x1f\x8b"] {
+        assert!(read_bytes(&[&whole, garbage].concat()).is_err(), "{garbage:?}");
+    }
+}
+
 /// No hostile file takes more memory than 16 times its size and 64 MiB, and none ends the process or holds it up.
 #[test]
 fn no_hostile_file_takes_more_memory_than_its_size_allows() {

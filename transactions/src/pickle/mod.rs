@@ -8,6 +8,7 @@ mod decode;
 pub(crate) mod element;
 mod encode;
 pub(crate) mod error;
+mod gzip;
 pub(crate) mod heap;
 mod host;
 pub(crate) mod machine;

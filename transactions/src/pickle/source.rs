@@ -6,9 +6,8 @@ use std::io::{self, BufReader, Read};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::FileExt as _;
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::error::{Fault, PickleError};
+use super::gzip::Members;
 
 /// Large enough that the calls to the kernel do not count, small enough to stay in a core's own cache.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -55,7 +54,7 @@ impl<'a> Source<'a> {
     pub(crate) fn slice(bytes: &'a [u8]) -> Source<'a> {
         let size_bytes = bytes.len() as u64;
         if bytes.starts_with(&GZIP_MAGIC) {
-            return Source::buffered(Input::Gzip(Box::new(MultiGzDecoder::new(bytes))), size_bytes);
+            return Source::buffered(Input::Gzip(Box::new(Members::new(bytes))), size_bytes);
         }
         let (end, end_offset) = (bytes.len(), size_bytes);
         let input = Input::Slice(bytes);
@@ -72,7 +71,7 @@ impl<'a> Source<'a> {
         // What was read had its place given, so that the file still begins at its beginning.
         let Input::File(file) = source.input else { unreachable!("made from a file above") };
         let file = BufReader::with_capacity(STRAIGHT_BYTES, file);
-        Ok(Source::buffered(Input::Gzip(Box::new(MultiGzDecoder::new(file))), size_bytes))
+        Ok(Source::buffered(Input::Gzip(Box::new(Members::new(file))), size_bytes))
     }
 
     /// Reads from whatever gives bytes in pieces, as a gzip stream does.
