@@ -66,6 +66,35 @@ fn generate_replaces_what_is_there() {
     assert_eq!(transactions::read(&training.join("2018-04-01.pkl")).unwrap().rows(), 9488);
 }
 
+/// What runs that were killed left goes, and nothing that only looks like it; nor what one that lives is writing.
+#[test]
+fn generate_clears_what_killed_runs_left() {
+    // No process has such a number: Linux goes up to 4194304.
+    let gone = ["training/.2018-04-01.pkl.4194305-0.tmp", "training/.2018-09-29.pkl.4194306-12.tmp"];
+    let living = format!("training/.2018-04-01.pkl.{}-0.tmp", std::process::id());
+    let strangers = [
+        &living,
+        "training/.2018-04-01.pkl.4194305-0.tmp.gz",
+        "training/.2018-04-01.pkl.4194305-+0.tmp",
+        "training/.2018-04-01.pkl.4194305.tmp",
+        "training/.2018-04-32.pkl.4194305-0.tmp",
+        "training/.notes.pkl.4194305-0.tmp",
+        "training/.test_dataset.pkl.4194305-0.tmp",
+        "training/2018-04-01.pkl.4194305-0.tmp",
+        "training/.2018-04-02.pkl.4194305-0.tmp/a_directory",
+        ".2018-04-01.pkl.4194305-0.tmp",
+    ];
+    let directory = TempDir::new().unwrap();
+    for name in strangers.iter().chain(&gone).chain(&["testing/.test_dataset.pkl.4194305-1.tmp"]) {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "half a day").unwrap();
+    }
+    assert!(data(&directory, &["generate", "--days", "1", "--out", "."]).status.success());
+    let made = ["training/2018-04-01.pkl", "testing/test_dataset.pkl"];
+    assert_eq!(files_below(directory.path()), sorted(strangers.into_iter().chain(made)));
+}
+
 /// What cannot be written is named with the reason, and nothing half-written stays.
 #[test]
 fn generate_names_what_it_cannot_write() {

@@ -29,6 +29,14 @@ impl Date {
         Some(Self { days_since_1970: cycle * CYCLE_DAYS + day_of_cycle - EPOCH })
     }
 
+    /// The day that is shown as this text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '-');
+        let (year, month, day) =
+            (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Self::new(year, month, day).filter(|date| date.to_string() == text)
+    }
+
     /// Days since the first of January 1970.
     pub const fn days_since_1970(self) -> i64 {
         self.days_since_1970

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Date, Simulation, parallel};
 use crate::WriteError;
+use crate::write::remove_leftovers;
 
 /// Where the days to train on are, one file a day, named by its date.
 const TRAINING: &str = "training";
@@ -57,7 +58,7 @@ pub enum DatasetsError {
 impl Simulation {
     /// Writes all days but the last one to `directory/training/DATE.pkl` and the last one to
     /// `directory/testing/test_dataset.pkl`, as pandas would. Directories are made, files that are there are replaced
-    /// whole, others stay. `on_written` hears of each file, from several threads and in no order.
+    /// whole, others stay but for temporary files of a run that was killed. `on_written` hears of each file, from several threads and in no order.
     ///
     /// # Errors
     /// When there is only one day, or when something cannot be written; what was written until then stays.
@@ -72,6 +73,8 @@ impl Simulation {
         for path in [directory.join(TRAINING), directory.join(TESTING)] {
             std::fs::create_dir_all(&path).map_err(|source| DatasetsError::Directory { path, source })?;
         }
+        remove_leftovers(&directory.join(TRAINING), is_training_file);
+        remove_leftovers(&directory.join(TESTING), |name| name == TEST_FILE);
         let written = parallel::in_ranges(self.len(), |range| {
             range.map(|number| self.write_day(number, directory).inspect(&on_written)).collect::<Result<Vec<_>, _>>()
         });
@@ -83,7 +86,7 @@ impl Simulation {
         let path = if number + 1 == self.len() {
             Path::new(TESTING).join(TEST_FILE)
         } else {
-            Path::new(TRAINING).join(format!("{}.pkl", day.date))
+            Path::new(TRAINING).join(training_file(day.date))
         };
         let full = directory.join(&path);
         crate::write(&full, &day.table)?;
@@ -91,4 +94,14 @@ impl Simulation {
         let size_bytes = std::fs::metadata(&full).map_err(look)?.len();
         Ok(Dataset { path, date: day.date, rows: day.table.rows(), size_bytes })
     }
+}
+
+/// What the file of a day to train on is called.
+fn training_file(date: Date) -> String {
+    format!("{date}.pkl")
+}
+
+/// Whether a file is called as that of any day is.
+fn is_training_file(name: &str) -> bool {
+    name.strip_suffix(".pkl").is_some_and(|date| Date::parse(date).is_some())
 }

@@ -74,13 +74,46 @@ fn write_temporary(path: &Path, table: &Table) -> io::Result<()> {
     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
+/// How many temporary files this process has named.
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
 /// A name in the same directory that no other writer takes, in this process or another.
 fn temporary_beside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
+}
+
+/// Removes what writers that were killed have left in a directory beside the files that `is_ours` knows by name. What a
+/// process of this machine may be writing stays. Where it cannot be removed it does no harm, so that is no failure.
+pub(crate) fn remove_leftovers(directory: &Path, is_ours: impl Fn(&str) -> bool) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some((file, writer, number)) = name.to_str().and_then(parts_of_temporary) else { continue };
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && is_ours(file) && is_gone(writer, number) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What [`temporary_beside`] made a name of: the file that was to be written, the process and its count.
+fn parts_of_temporary(name: &str) -> Option<(&str, u32, u64)> {
+    let (file, writer) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    let (process, number) = writer.split_once('-')?;
+    let (process, number) = (process.parse().ok()?, number.parse().ok()?);
+    (format!("{process}-{number}") == writer).then_some((file, process, number))
+}
+
+/// Whether nobody writes to a temporary file any more. In a container, a process often has the number of the one that
+/// was killed before it; what it has not counted to is not its own.
+fn is_gone(process: u32, number: u64) -> bool {
+    if process == std::process::id() {
+        return number >= COUNT.load(Ordering::Relaxed);
+    }
+    !Path::new("/proc").join(process.to_string()).exists()
 }
 
 fn directory_of(path: &Path) -> &Path {

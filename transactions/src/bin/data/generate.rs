@@ -13,7 +13,8 @@ use crate::console;
 /// Make the tutorial's datasets: `training/DATE.pkl` for each day, and `testing/test_dataset.pkl`.
 ///
 /// They are the first days of the Fraud Detection Handbook's 183 from 2018-04-01 on. Every day is the same however
-/// many are asked for. Files that are there are replaced, others are left alone.
+/// many are asked for. Files that are there are replaced, others are left alone, but for the temporary files of a run
+/// that was killed.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// How many days to train on, from 1 to 182; the day after them is the one to test on. The tutorial has 4.
