@@ -257,6 +257,37 @@ fn inspect_goes_on_after_a_bad_file() {
     assert_eq!(errors[7], "remedy: get the whole file from where it was made, or save the table again");
 }
 
+/// What is refused although nothing is broken is told with what mends it: to save the same table again would not.
+#[test]
+fn inspect_says_what_mends_a_table() {
+    use std::io::Write as _;
+    use transactions::{Column, Index, Table, to_bytes};
+
+    let directory = TempDir::new().unwrap();
+    let save = |name: &str, bytes: &[u8]| fs::write(directory.path().join(name), bytes).unwrap();
+    let rows = 10_000_000;
+    let zeros = Table::new(vec![Column::int64("A", vec![0; rows])], Index::range(rows)).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    gzip.write_all(&to_bytes(&zeros)).unwrap();
+    save("zeros.pkl.gz", &gzip.finish().unwrap());
+    let columns = vec![Column::int64("A", vec![1]), Column::int64("B", vec![1])];
+    let twins = to_bytes(&Table::new(columns, Index::range(1)).unwrap());
+    let at = twins.windows(3).position(|window| window == b"\x8c\x01B").expect("the second name is there");
+    save("twins.pkl", &[&twins[..at], b"\x8c\x01A", &twins[at + 3..]].concat());
+    let halves = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/refused/pandas-2.2.3-half_floats.pkl");
+    fs::copy(halves, directory.path().join("halves.pkl")).unwrap();
+
+    let output = data(&directory, &["inspect", "zeros.pkl.gz", "twins.pkl", "halves.pkl"]);
+    insta::assert_snapshot!(text(&output.stderr), @r"
+    error: failed to read `zeros.pkl.gz` at byte 268: it unpacks to more than a file of its size may
+    remedy: save the table uncompressed, with pandas' DataFrame.to_pickle(PATH, compression=None)
+    error: failed to read `twins.pkl`: two of its columns are named `A`
+    remedy: rename columns until no two are alike, and save the table again
+    error: failed to read `halves.pkl`: it has columns `HALF`, `LOW` of dtype float16; int, uint, bool, float32, float64, datetime64 and object are read
+    remedy: leave such columns out or make float64 of them, with pandas' DataFrame.astype, and save the table again
+    ");
+}
+
 /// A reader that has seen enough is no failure; output that cannot be kept is one.
 #[test]
 fn inspect_survives_a_reader_that_leaves() {

@@ -32,6 +32,14 @@ fn each_refusal_names_its_cause() {
         ("an instance", b"(ios\nsystem\n.".to_vec(), "it asks for `os.system`"),
         ("a registry", b"\x80\x02\x82\x01.".to_vec(), "a registry outside the file"),
         ("columns of a terminal", frame(1, b"\x8c\x04\x1b[2J", b")"), "no block holds column `\\u{1b}[2J`"),
+        ("nameless", frame(1, b"N", b")"), "its columns have None or NaN among their names; strings are read"),
+        ("nameless beside", frame(2, b"\x8c\x01AN", b")"), "its columns have None among their names; strings are read"),
+        (
+            "a missing name",
+            frame(2, b"\x8c\x01AG\x7f\xf8\0\0\0\0\0\0", b")"),
+            "its columns have NaN among their names; strings are read",
+        ),
+        ("numbered", frame(1, b"K\x01", b")"), "its columns are named by numbers; names that are strings are read"),
         ("outside", b"\x80\x04Pid\n.".to_vec(), "an object outside the file"),
         ("a buffer", b"\x80\x05\x97.".to_vec(), "a buffer outside the file"),
     ];
@@ -172,6 +180,35 @@ fn texts_that_pyarrow_keeps_are_named() {
         let error = read(&files.join(format!("pandas-3.1.1-pyarrow-{file}.pkl"))).unwrap_err().to_string();
         assert!(error.ends_with(said), "{error}");
     }
+}
+
+/// Columns of numbers that are not read are named with their dtype, in a block of objects and in a buffer, through gzip
+/// or not.
+#[test]
+fn a_dtype_that_is_not_read_is_named_with_its_columns() {
+    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/refused");
+    for (file, said) in [
+        ("pandas-2.2.3-half_floats", "it has columns `HALF`, `LOW` of dtype float16; "),
+        ("pandas-3.1.1-pyarrow-half_floats", "it has columns `HALF`, `LOW` of dtype float16; "),
+        ("pandas-3.1.1-pyarrow-complex_numbers", "it has column `Z` of dtype complex128; "),
+    ] {
+        let bytes = std::fs::read(files.join(format!("{file}.pkl"))).unwrap();
+        for bytes in [&gzip(&bytes), &bytes] {
+            let error = read_bytes(bytes).unwrap_err().to_string();
+            assert!(error.contains(said), "{file}: {error}");
+        }
+    }
+}
+
+/// Of many columns of one dtype, the first ones are named.
+#[test]
+fn many_columns_of_a_dtype_that_is_not_read_are_counted() {
+    let columns = (0..12).map(|number| Column::float64(format!("F{number}"), vec![0.5; 3])).collect();
+    let bytes = to_bytes(&Table::new(columns, Index::range(3)).unwrap());
+    let at = bytes.windows(4).position(|window| window == b"\x8c\x02f8").expect("the block's dtype is there");
+    let halves = [&bytes[..at], b"\x8c\x02f2", &bytes[at + 4..]].concat();
+    let error = read_bytes(&halves).unwrap_err().to_string();
+    assert!(error.contains("columns `F0`, `F1`, `F2` and 9 more of dtype float16; "), "{error}");
 }
 
 /// Zeros may pad the members of a gzip file, as on tape and as Python takes them; nothing else may follow.

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::error::printable;
+
 /// The type of an array's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Element {
@@ -87,6 +89,17 @@ impl Element {
             word[..self.size_bytes].reverse();
         }
         Some(u64::from_le_bytes(word))
+    }
+}
+
+/// What numpy calls a dtype whose elements are none of the above, by its code: `f2` is `float16`.
+pub(crate) fn foreign_name(code: &str) -> String {
+    let size_bytes: Option<u16> = code.get(1..).and_then(|size_bytes| size_bytes.parse().ok());
+    match (code.chars().next(), size_bytes) {
+        (Some('f'), Some(size_bytes @ ..64)) => format!("float{}", 8 * size_bytes),
+        (Some('c'), Some(size_bytes @ ..64)) => format!("complex{}", 8 * size_bytes),
+        (Some('m'), Some(8)) => "timedelta64".to_owned(),
+        _ => printable(code),
     }
 }
 

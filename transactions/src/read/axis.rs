@@ -76,10 +76,18 @@ pub(super) fn names(reader: &mut Reader, value: Item) -> Result<(Vec<String>, Op
     let items = match row.cells {
         Cells::Items(items) => items,
         Cells::Ints(values) if values.is_empty() => Vec::new(),
+        Cells::Floats(values) if values.iter().any(|value| value.is_nan()) => {
+            return Err(wrong("have None or NaN among their names; strings are read".to_owned()));
+        }
         _ => return Err(unnamed()),
     };
     let name = |&item: &Item| {
-        let foreign = || wrong(format!("have {} among their names; strings are read", describe(heap, item)));
+        let foreign = || {
+            // What pandas 3 makes of a name that is None.
+            let is_nan = matches!(item, Item::Float(value) if value.is_nan());
+            let what = if is_nan { "NaN".to_owned() } else { describe(heap, item) };
+            wrong(format!("have {what} among their names; strings are read"))
+        };
         keep(heap.str(item).ok_or_else(foreign)?)
     };
     Ok((items.iter().map(name).collect::<Result<_, _>>()?, axis.name))

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::pickle::PickleError;
 use crate::pickle::error::printable;
+use crate::pickle::{Fault, PickleError};
 
 /// Why a table could not be read.
 #[derive(Debug, Error)]
@@ -59,6 +59,20 @@ pub enum ContentError {
         /// What is the matter with it.
         what: String,
     },
+    /// Columns of numbers of a kind that is not read.
+    #[error("it has {columns} of dtype {dtype}; int, uint, bool, float32, float64, datetime64 and object are read")]
+    Dtype {
+        /// Which ones, such as "columns `A`, `B`, `C` and 2 more".
+        columns: String,
+        /// What numpy calls it.
+        dtype: String,
+    },
+    /// Two columns of one name.
+    #[error("two of its columns are named `{}`", printable(name))]
+    Duplicate {
+        /// That name.
+        name: String,
+    },
     /// A value that is no number, in a column of objects.
     #[error("column `{}` holds {what} in row {row}; numbers and missing values are read", printable(name))]
     Value {
@@ -77,6 +91,9 @@ pub enum ContentError {
         /// What is the matter with it.
         what: String,
     },
+    /// It asks for more memory than a file of its size may.
+    #[error("{}", Fault::TooLarge)]
+    TooLarge,
     /// Its parts contradict each other.
     #[error("{0}")]
     Damaged(String),
@@ -85,7 +102,10 @@ pub enum ContentError {
 impl From<PickleError> for ContentError {
     /// The evaluation is over, so there is no place in the file to name.
     fn from(error: PickleError) -> ContentError {
-        ContentError::Damaged(error.fault().to_string())
+        match error.fault() {
+            Fault::TooLarge => ContentError::TooLarge,
+            fault => ContentError::Damaged(fault.to_string()),
+        }
     }
 }
 

@@ -9,12 +9,12 @@
 //! - datetimes are a plain matrix at first, later an array object around one.
 
 use crate::pickle::heap::{Heap, Item, Node, ObjectNode};
-use crate::table::{Column, Dtype, Index, Table, Values};
+use crate::table::{Column, Dtype, Index, Table, TableError, Values};
 
 use super::arrow;
 use super::error::ContentError;
 use super::host::Arrays;
-use super::rows::{Cells, Layout, Row};
+use super::rows::{Cells, Layout, Row, foreign_dtype};
 use crate::pickle::element::{FileDtype, Kind};
 use crate::pickle::error::printable;
 
@@ -29,7 +29,10 @@ pub(crate) fn table(heap: &Heap, arrays: &mut Arrays, value: Item) -> Result<Tab
     let (names, columns_name) = reader.names(columns)?;
     let index = reader.index(index)?;
     let columns = reader.columns(&blocks, names, index.len())?;
-    let table = Table::new(columns, index).map_err(|error| ContentError::Damaged(error.to_string()))?;
+    let table = Table::new(columns, index).map_err(|error| match error {
+        TableError::Duplicate { name } => ContentError::Duplicate { name },
+        error => ContentError::Damaged(error.to_string()),
+    })?;
     Ok(table.with_columns_name(columns_name))
 }
 
@@ -138,7 +141,7 @@ impl<'a> Reader<'a> {
                 let name = places.first().and_then(|&place| names.get(place)).cloned().unwrap_or_default();
                 return Err(ContentError::Column { name, what: "holds texts".to_owned() });
             }
-            let (dtype, rows) = self.block_rows(block.values)?;
+            let (dtype, rows) = self.block_rows(block, &names)?;
             let places = self.places(block.placement, rows.len(), names.len())?;
             for (row, place) in rows.into_iter().zip(places) {
                 match found.get_mut(place) {
@@ -158,12 +161,50 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn block_rows(&mut self, values: Item) -> Result<(FileDtype, Vec<Row>), ContentError> {
-        let array = self.array(values).ok_or_else(|| ContentError::damaged("a block is no array"))?;
+    fn block_rows(&mut self, block: &Block, names: &[String]) -> Result<(FileDtype, Vec<Row>), ContentError> {
+        let Some(array) = self.array(block.values) else { return Err(self.foreign_block(block, names)) };
         let array = self.arrays.rows(array)?;
         let dtype = FileDtype { element: array.element, unit_ns: array.unit_ns };
         array.convert_to_ns();
         Ok((dtype, std::mem::take(&mut array.rows)))
+    }
+
+    /// Why a block is none of numbers that are read: its dtype, and which columns are of it.
+    fn foreign_block(&mut self, block: &Block, names: &[String]) -> ContentError {
+        const NAMED: usize = 3;
+        let Some((dtype, rows)) = self.foreign_array(block.values).filter(|&(_, rows)| rows <= names.len()) else {
+            return ContentError::damaged("a block is no array");
+        };
+        let places = match self.places(block.placement, rows, names.len()) {
+            Ok(places) => places,
+            Err(error) => return error,
+        };
+        let named: Vec<_> = places.iter().take(NAMED).map(|&place| format!("`{}`", printable(&names[place]))).collect();
+        let plural = if rows == 1 { "" } else { "s" };
+        let more = if rows > NAMED { format!(" and {} more", rows - NAMED) } else { String::new() };
+        ContentError::Dtype { columns: format!("column{plural} {}{more}", named.join(", ")), dtype }
+    }
+
+    /// The dtype of an array whose elements no table has, and how many rows there are in it.
+    fn foreign_array(&self, value: Item) -> Option<(String, usize)> {
+        let heap = self.heap;
+        let object = heap.object(value)?;
+        let (_, function) = heap.global(object.callable)?;
+        let (shape, dtype) = match (function, object.state) {
+            ("_reconstruct", Some(state)) => match heap.tuple(state)? {
+                &[_, shape, dtype, _, _] => (shape, dtype),
+                _ => return None,
+            },
+            ("_frombuffer", None) => match heap.tuple(object.args)? {
+                &[_, dtype, shape, _] => (shape, dtype),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        match heap.tuple(shape)? {
+            &[Item::Int(rows), _] => Some((foreign_dtype(heap, dtype)?, usize::try_from(rows).ok()?)),
+            _ => None,
+        }
     }
 
     /// The payload of an array: of numpy's own, or of the one inside pandas' array of datetimes or of texts.

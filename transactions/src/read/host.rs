@@ -16,7 +16,7 @@ use crate::pickle::source::Source;
 
 use super::memory::Chunk;
 use super::objects::ObjectList;
-use super::rows::{Filler, Layout, Rows, TOO_FEW, TOO_MANY};
+use super::rows::{Filler, Layout, Rows, TOO_FEW, TOO_MANY, foreign_dtype};
 
 /// The arrays of a file, by their payload numbers.
 #[derive(Default)]
@@ -94,17 +94,21 @@ impl Arrays {
         Ok(Item::Payload(self.payloads.len() as u32 - 1))
     }
 
-    /// `_frombuffer(elements, dtype, shape, order)`.
-    fn shape_buffer(&mut self, heap: &Heap, source: &mut Source, args: Item) -> Result<Item, PickleError> {
+    /// `_frombuffer(elements, dtype, shape, order)`. A dtype that no table has is left for the frame, which knows its
+    /// columns' names.
+    fn shape_buffer(&mut self, heap: &Heap, source: &mut Source, args: Item) -> Result<Option<Item>, PickleError> {
         const WRONG: &str = "an array in a buffer is none of numbers";
         let Some(&[Item::Payload(payload), dtype, shape, order]) = heap.tuple(args) else {
             return Err(damaged(WRONG));
         };
+        if foreign_dtype(heap, dtype).is_some() {
+            return Ok(None);
+        }
         let fortran = heap.str(order) == Some("F");
         let layout = Layout::of(heap, shape, dtype, fortran).filter(|layout| layout.element.kind != Kind::Object);
         let layout = layout.ok_or(damaged(WRONG))?;
         if let Some(empty) = self.without_elements(heap, &layout)? {
-            return Ok(empty);
+            return Ok(Some(empty));
         }
         let elements = self.payloads.get_mut(payload as usize);
         let rows = match elements {
@@ -127,7 +131,7 @@ impl Arrays {
             _ => return Err(damaged(WRONG)),
         };
         self.payloads[payload as usize] = Payload::Rows(rows);
-        Ok(Item::Payload(payload))
+        Ok(Some(Item::Payload(payload)))
     }
 }
 
@@ -198,9 +202,7 @@ impl Host for Arrays {
     ) -> Result<Option<Item>, PickleError> {
         let heap = &state.heap;
         match heap.global(callable) {
-            Some((module, "_frombuffer")) if is_core(module, "numeric") => {
-                self.shape_buffer(heap, source, args).map(Some)
-            }
+            Some((module, "_frombuffer")) if is_core(module, "numeric") => self.shape_buffer(heap, source, args),
             Some((module, "scalar")) if is_core(module, "multiarray") => Ok(scalar(heap, args)),
             _ => Ok(None),
         }

@@ -3,7 +3,7 @@
 //! A block of pandas is a matrix with a row for each of its columns. Its bytes go into the columns' own memory as they
 //! come; what is in this machine's byte order and in C order goes there straight from the file.
 
-use crate::pickle::element::{Element, Kind};
+use crate::pickle::element::{Element, Kind, foreign_name};
 use crate::pickle::error::{Fault, PickleError};
 use crate::pickle::heap::{Heap, Item};
 use crate::pickle::machine::damaged;
@@ -131,6 +131,13 @@ fn element(heap: &Heap, dtype: Item) -> Option<(Element, i64)> {
         Item::Int(multiple) if *multiple > 0 => Some((element, unit_ns.checked_mul(*multiple)?)),
         _ => None,
     }
+}
+
+/// What a pickled `numpy.dtype` is called whose elements are none that a table has.
+pub(crate) fn foreign_dtype(heap: &Heap, dtype: Item) -> Option<String> {
+    let object = heap.object(dtype).filter(|object| heap.global(object.callable) == Some(("numpy", "dtype")))?;
+    let code = heap.str(*heap.tuple(object.args)?.first()?)?;
+    element(heap, dtype).is_none().then(|| foreign_name(code))
 }
 
 impl Rows {

@@ -6,6 +6,7 @@ use transactions::pickle::{Fault, PickleError};
 use transactions::{ContentError, ReadError};
 
 const SAVE_AGAIN: &str = "save the table again, with pandas' DataFrame.to_pickle";
+const SAVE_UNCOMPRESSED: &str = "save the table uncompressed, with pandas' DataFrame.to_pickle(PATH, compression=None)";
 
 /// The remedy; `None` where the message says it itself.
 pub fn of(error: &anyhow::Error) -> Option<&'static str> {
@@ -45,6 +46,7 @@ fn of_pickle(error: &PickleError) -> &'static str {
     match error.fault() {
         Fault::Io(source) => of_access(source),
         Fault::Truncated => "get the whole file from where it was made, or save the table again",
+        Fault::TooLarge => SAVE_UNCOMPRESSED,
         Fault::Refused { .. } => "nothing was run; save the table alone, with pandas' DataFrame.to_pickle",
         _ => SAVE_AGAIN,
     }
@@ -56,6 +58,11 @@ fn of_content(error: &ContentError) -> &'static str {
         ContentError::Column { .. } | ContentError::Value { .. } => {
             "leave the column out or make numbers of it, and save the table again"
         }
+        ContentError::Dtype { .. } => {
+            "leave such columns out or make float64 of them, with pandas' DataFrame.astype, and save the table again"
+        }
+        ContentError::Duplicate { .. } => "rename columns until no two are alike, and save the table again",
+        ContentError::TooLarge => SAVE_UNCOMPRESSED,
         ContentError::Axis { .. } => "name columns by text and rows by number, and save the table again",
         _ => SAVE_AGAIN,
     }
