@@ -8,7 +8,7 @@ use flate2::Crc;
 use fuzz::bounded;
 use libfuzzer_sys::fuzz_target;
 use transactions::pickle::Fault;
-use transactions::{ReadError, read_bytes, to_bytes};
+use transactions::{ContentError, ReadError, read_bytes, to_bytes};
 
 fuzz_target!(|bytes: &[u8]| {
     let table = bounded(bytes.len(), || read_bytes(bytes));
@@ -51,5 +51,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// How much memory an input may take goes by its size, which gzip changes.
 fn is_too_large(error: &ReadError) -> bool {
-    matches!(error, ReadError::Pickle { source, .. } if matches!(source.fault(), Fault::TooLarge))
+    match error {
+        ReadError::Pickle { source, .. } => matches!(source.fault(), Fault::TooLarge),
+        ReadError::Content { source, .. } => *source == ContentError::TooLarge,
+        _ => false,
+    }
 }
