@@ -119,3 +119,23 @@ fn is_gone(process: u32, number: u64) -> bool {
 fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a container, who was killed may have had this process's number.
+    #[test]
+    fn what_this_process_writes_stays_and_what_a_namesake_left_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = temporary_beside(&directory.path().join("a.pkl"));
+        let left = directory.path().join(format!(".a.pkl.{}-{}.tmp", std::process::id(), u64::MAX));
+        for path in [&own, &left] {
+            fs::write(path, "").unwrap();
+        }
+        remove_leftovers(directory.path(), |file| file == "b.pkl");
+        assert!(own.exists() && left.exists());
+        remove_leftovers(directory.path(), |file| file == "a.pkl");
+        assert!(own.exists() && !left.exists());
+    }
+}
