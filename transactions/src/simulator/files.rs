@@ -58,7 +58,8 @@ pub enum DatasetsError {
 impl Simulation {
     /// Writes all days but the last one to `directory/training/DATE.pkl` and the last one to
     /// `directory/testing/test_dataset.pkl`, as pandas would. Directories are made, files that are there are replaced
-    /// whole, others stay but for temporary files of a run that was killed. `on_written` hears of each file, from several threads and in no order.
+    /// whole, others stay but for temporary files of a run that was killed. `on_written` hears of each file, from several
+    /// threads and in no order.
     ///
     /// # Errors
     /// When there is only one day, or when something cannot be written; what was written until then stays.
