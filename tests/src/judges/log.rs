@@ -13,6 +13,7 @@
 //! A container that was cut off shows a beginning of this. Where nothing was cut off and the days are the tutorial's,
 //! the text must also be `golden/log.snap` to the letter.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lab::record::Finding;
@@ -29,6 +30,10 @@ const STATE: &str = "Initial queue state: empty=";
 const PROCESSING: &str = "Processing dataset: ";
 const WAITING: &str = "Waiting for work";
 const END: &str = "Queue empty, exiting";
+/// Wrong lines of one log beyond these are counted, not told one by one: the first ones tell what is wrong.
+const LINES_TOLD: usize = 20;
+/// How much of a line a message shows.
+const CHARACTERS_SHOWN: usize = 200;
 
 /// Reads each container's log by the grammar, and all of them together by the queue.
 pub fn hear(evidence: &Evidence) -> Vec<Finding> {
@@ -44,7 +49,24 @@ pub fn hear(evidence: &Evidence) -> Vec<Finding> {
     if findings.is_empty() {
         findings.extend(differs_from_golden(evidence));
     }
-    findings
+    told_once(findings)
+}
+
+/// What differs by its log alone, as the same error of six runs does, is told once, where it is first, with their number.
+fn told_once(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut logs: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    let same = |finding: &Finding| (finding.cause.clone(), finding.message.clone(), finding.line);
+    for finding in &findings {
+        logs.entry(same(finding)).or_default().push(finding.file.clone());
+    }
+    let once = |mut finding: Finding| {
+        let logs = logs.remove(&same(&finding))?;
+        if let [_, .., last] = &logs[..] {
+            finding.message += &format!(" The same stands in {} logs, the last of them `{last}`.", logs.len());
+        }
+        Some(finding)
+    };
+    findings.into_iter().filter_map(once).collect()
 }
 
 /// A container's log, understood.
@@ -55,9 +77,37 @@ struct Run<'a> {
     processed: Vec<(&'a str, u32)>,
 }
 
-impl Run<'_> {
-    fn object(&self, cause: Cause, message: String, line: u32) -> Finding {
-        finding(cause, message, &self.log.path, Some(line))
+/// The objections to one log: the first ones in full, and how many there are beyond them.
+struct Objections<'a> {
+    log: &'a Log,
+    told: Vec<Finding>,
+    /// Cause and line of the first one that is not told, and their number.
+    more: Option<(Cause, u32, usize)>,
+}
+
+impl<'a> Objections<'a> {
+    fn to(log: &'a Log) -> Self {
+        Self { log, told: Vec::new(), more: None }
+    }
+
+    fn add(&mut self, cause: Cause, line: u32, message: impl FnOnce() -> String) {
+        if self.told.len() < LINES_TOLD {
+            self.told.push(finding(cause, message(), &self.log.path, Some(line)));
+        } else {
+            self.more.get_or_insert((cause, line, 0)).2 += 1;
+        }
+    }
+
+    fn all(self) -> impl Iterator<Item = Finding> {
+        let Self { log, told, more } = self;
+        let rest = move |(cause, line, number): (Cause, u32, usize)| {
+            let message = match number {
+                1 => "1 more line is wrong, this one.".to_owned(),
+                _ => format!("{number} more lines are wrong, the first of them this one."),
+            };
+            finding(cause, message, &log.path, Some(line))
+        };
+        told.into_iter().chain(more.map(rest))
     }
 }
 
@@ -72,10 +122,13 @@ enum Next {
 
 fn read<'a>(evidence: &Evidence, number: usize, log: &'a Log, findings: &mut Vec<Finding>) -> Run<'a> {
     let mut run = Run { log, session: None, processed: Vec::new() };
+    let mut objections = Objections::to(log);
     let mut next = Next::Session;
-    let whole = log.text.ends_with('\n');
+    // To find the last line is to walk through the whole log: once.
+    let last_line = log.last_line();
+    let torn = !log.text.ends_with('\n') && log.was_cut_off();
     for (line, text) in log.lines() {
-        if line == log.last_line() && !whole && log.was_cut_off() {
+        if torn && line == last_line {
             break;
         }
         next = match next {
@@ -91,17 +144,27 @@ fn read<'a>(evidence: &Evidence, number: usize, log: &'a Log, findings: &mut Vec
                 Next::Work
             }
             same => {
-                let message = format!("`{text}` stands where {} is due.", expected(same));
-                findings.push(run.object(UNEXPECTED_LOG_LINE, message, line));
+                objections.add(UNEXPECTED_LOG_LINE, line, || {
+                    format!("`{}` stands where {} is due.", shown(text), expected(same))
+                });
                 go_on_after(text, same, &mut run, line)
             }
         };
     }
+    findings.extend(objections.all());
     if next != Next::Nothing && !log.was_cut_off() {
         let message = format!("The container exited by itself and its log ends before `{END}`.");
-        findings.push(run.object(LOG_CUT_OFF, message, log.last_line()));
+        findings.push(finding(LOG_CUT_OFF, message, &log.path, Some(last_line)));
     }
     run
+}
+
+/// A line or an item as a message shows it.
+fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(CHARACTERS_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
 }
 
 /// A line in the wrong place is understood all the same, so that one fault is one finding.
@@ -156,11 +219,8 @@ fn sessions_twice(runs: &[Run]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for run in runs {
         if let Some((session, line)) = run.session.filter(|(session, _)| !seen.insert(session.to_owned())) {
-            findings.push(run.object(
-                SESSION_TWICE,
-                format!("Session {session} was there before, in another container."),
-                line,
-            ));
+            let message = format!("Session {session} was there before, in another container.");
+            findings.push(finding(SESSION_TWICE, message, &run.log.path, Some(line)));
         }
     }
     findings
@@ -180,13 +240,11 @@ fn wrong_order(evidence: &Evidence, runs: &[Run]) -> Vec<Finding> {
     let mut reached = 0;
     for (number, run) in runs.iter().enumerate() {
         reached = if fixed { reached } else { 0 };
+        let mut objections = Objections::to(run.log);
         for (index, &(item, line)) in run.processed.iter().enumerate() {
             let Some(place) = order.iter().position(|queued| *queued == item) else {
-                findings.push(run.object(
-                    UNKNOWN_DATASET,
-                    format!("`{item}` is processed and was never queued."),
-                    line,
-                ));
+                objections
+                    .add(UNKNOWN_DATASET, line, || format!("`{}` is processed and was never queued.", shown(item)));
                 continue;
             };
             let given_back =
@@ -194,15 +252,17 @@ fn wrong_order(evidence: &Evidence, runs: &[Run]) -> Vec<Finding> {
             let times = times.entry(item).or_default();
             *times += 1;
             if *times > 1 && (fixed && given_back == 0 || !fixed && *times > 1 + given_back) {
-                let message = format!("`{item}` is processed for time {times}, and nobody was cut off from it.");
-                findings.push(run.object(DATASET_TWICE, message, line));
+                objections.add(DATASET_TWICE, line, || {
+                    format!("`{item}` is processed for time {times}, and nobody was cut off from it.")
+                });
             } else if given_back == 0 && place < reached {
-                let message =
-                    format!("`{item}` is processed after `{}`, which is behind it in the queue.", order[reached - 1]);
-                findings.push(run.object(LOG_OUT_OF_ORDER, message, line));
+                objections.add(LOG_OUT_OF_ORDER, line, || {
+                    format!("`{item}` is processed after `{}`, which is behind it in the queue.", order[reached - 1])
+                });
             }
             reached = reached.max(if given_back == 0 || fixed { place + 1 } else { 0 });
         }
+        findings.extend(objections.all());
     }
     findings
 }

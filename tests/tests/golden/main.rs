@@ -258,6 +258,45 @@ fn a_run_that_was_broken_off_has_one_finding() {
     }
 }
 
+/// A log of rubbish is told by its first lines and by the number of the others, in a moment, however long it is.
+#[test]
+fn a_log_of_rubbish_is_told_in_a_few_findings() {
+    let cases: [(&str, &str); 2] = [("1", "unexpected-log-line"), ("Processing dataset: 1", "unknown-dataset")];
+    for (rubbish, cause) in cases {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let patient = Patient::copy(&good(), &dir.path().join("record"));
+        patient.log_lines(|lines| {
+            lines.splice(2..2, std::iter::repeat_n(rubbish.to_owned(), 20_000));
+        });
+        let findings = judge(patient.record.dir()).findings;
+        assert!(findings.len() == 21 && findings.iter().all(|finding| finding.cause == cause), "{findings:#?}");
+        let last = &findings[20];
+        assert_eq!((&*last.message, last.line), ("19980 more lines are wrong, the first of them this one.", Some(23)));
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let patient = Patient::copy(&good(), &dir.path().join("record"));
+    patient.log(|text| format!("{}\n{text}", "y".repeat(1_000_000)));
+    let first = &judge(patient.record.dir()).findings[0];
+    assert!(first.message.len() < 400 && first.message.contains("yyy…` stands where"), "{}", first.message.len());
+}
+
+/// Restarts that failed alike are one thing to read.
+#[test]
+fn the_same_error_of_six_runs_is_told_once() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let patient = Patient::copy(&good(), &dir.path().join("record"));
+    variations::runs(&patient, &[("no module named redis\n", 1, None); 6]);
+    let findings = judge(patient.record.dir()).findings;
+    let of_the_logs: Vec<_> = findings.iter().filter(|finding| finding.cause == "unexpected-log-line").collect();
+    let [finding] = of_the_logs[..] else { panic!("{findings:#?}") };
+    assert!(finding.message.contains("`no module named redis` stands where"), "{}", finding.message);
+    assert!(
+        finding.message.contains("in 6 logs, the last of them `logs/workload-cltx9-5.out`."),
+        "{}",
+        finding.message
+    );
+}
+
 /// Of another worker no lineage is asked, but that its checkpoints load and have the accuracies of its report.
 #[test]
 fn another_worker_is_held_to_the_contract() {
