@@ -101,7 +101,7 @@ causes! {
     // The checkpoints.
     /// A checkpoint does not load.
     UNREADABLE_CHECKPOINT = "unreadable-checkpoint", "publish checkpoints by rename, whole or not at all";
-    /// A checkpoint has the bytes of another one, or others than those that its child was trained from.
+    /// A checkpoint has the bytes of another one, others than those that its child was trained from, or damaged ones.
     WRONG_CHECKPOINT_BYTES = "wrong-checkpoint-bytes", "nothing may write a checkpoint after it is published; look for two workers on one dataset";
     /// A checkpoint was not warm-started from the one before it.
     WRONG_PARENT = "wrong-parent", "continue from the checkpoint of the report's last entry, after a restart as well";

@@ -1,7 +1,8 @@
 //! Judge `checkpoints`: every checkpoint loads, descends from the one before it, and predicts what the report says.
 //!
 //! Every worker promises checkpoints that load and have the accuracies of the report. Ours promises more: the metadata
-//! in each of its checkpoints names dataset, test set, seed, figures and parent, and all of it must be true.
+//! in each of its checkpoints names dataset, test set, seed, figures and parent, and all of it must be true. And its
+//! bytes follow from model and metadata, so that a damaged one shows wherever it lies.
 
 use fs_err as fs;
 use lab::record::Finding;
@@ -69,6 +70,25 @@ fn bytes(evidence: &Evidence, name: &str) -> Option<Vec<u8>> {
     fs::read(evidence.record.output_dir().join(name)).ok()
 }
 
+/// Where a checkpoint of ours has other bytes than our worker writes for its model and its metadata: in a parameter, say,
+/// or in what holds the pickle together, which no figure shows.
+///
+/// Metadata of another schema version than the judge's own does not load, so this compares bytes of one version alone,
+/// as long as whoever changes a constant of the checkpoints raises it. Where a version was not raised, every checkpoint
+/// of an older record is called damaged here; hence the second half of the message.
+fn damaged(evidence: &Evidence, name: &str, checkpoint: &Checkpoint) -> Option<Finding> {
+    let (is, due) = (bytes(evidence, name)?, checkpoint.to_bytes());
+    if is == due {
+        return None;
+    }
+    let at = is.iter().zip(&due).take_while(|(is, due)| is == due).count();
+    let message = format!(
+        "`{name}` loads, and from byte {at} on it is not what our worker writes for this model and this metadata: it is damaged, \
+         or a worker of another version wrote it, whose own judges know what is due."
+    );
+    Some(object(WRONG_CHECKPOINT_BYTES, name, message))
+}
+
 fn object(cause: Cause, name: &str, message: String) -> Finding {
     finding(cause, message, format!("output/{name}"), None)
 }
@@ -100,7 +120,7 @@ impl Seen<'_> {
             let message = format!("`{}` is the checkpoint of `{}`.", self.name, metadata.dataset);
             return vec![object(WRONG_CHECKPOINT_BYTES, self.name, message)];
         }
-        let mut findings = Vec::new();
+        let mut findings: Vec<_> = damaged(self.evidence, self.name, self.checkpoint).into_iter().collect();
         for (path, sha256) in [(self.item, &metadata.dataset_sha256), (TESTING, &metadata.test_sha256)] {
             if let Some(input) = self.evidence.verified_input(path).filter(|input| input.sha256 != *sha256) {
                 let message = format!(
@@ -220,7 +240,7 @@ impl Seen<'_> {
         }
         let depth = match parent {
             None => 1,
-            // A parent that does not load, or is another dataset's, has its own finding.
+            // A parent that does not load, is damaged, or is another dataset's, has its own finding.
             Some(parent) => 1 + self.parent_metadata(parent)?.depth,
         };
         if let Some(changed) = parent.and_then(|parent| self.changed_since(parent)) {
@@ -239,7 +259,11 @@ impl Seen<'_> {
     }
 
     fn parent_metadata(&self, parent: &Parent) -> Option<Metadata> {
-        let metadata = load(self.evidence, &parent.file).ok()?.metadata?;
+        let checkpoint = load(self.evidence, &parent.file).ok()?;
+        if damaged(self.evidence, &parent.file, &checkpoint).is_some() {
+            return None;
+        }
+        let metadata = checkpoint.metadata?;
         (checkpoint_name(&metadata.dataset) == parent.file).then_some(metadata)
     }
 

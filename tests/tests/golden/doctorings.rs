@@ -214,6 +214,11 @@ pub const DOCTORINGS: &[Doctoring] = table! {
             bytes
         });
     };
+    "checkpoints" "wrong-checkpoint-bytes" "damage" "A byte of the last checkpoint was damaged that is none of its model's." |patient| patient.bytes(&output(LAST), |mut bytes| {
+        let at = bytes.windows(5).position(|window| window == b"hinge").expect("the name of the loss is in the file");
+        bytes[at] ^= 1;
+        bytes
+    });
     "checkpoints" "wrong-checkpoint-bytes" "parent" "A checkpoint was trained again after its child was." |patient| patient.checkpoint(FIRST, |checkpoint| {
         checkpoint.model.t += 1.0;
     });

@@ -6,7 +6,7 @@ use tests::evidence::{TESTING, TRAINING};
 use worker::model::Model;
 use worker::report::Entry;
 
-use super::patient::Patient;
+use super::patient::{Patient, output};
 use super::variations::{begun, runs};
 
 /// A fault: the judge that must object first, the cause that it must name, what happened, a part of what must be said.
@@ -142,6 +142,28 @@ pub const FAULTS: &[Fault] = &[
             patient.report(|entries| {
                 let (first, second) = entries.split_at_mut(1);
                 std::mem::swap(&mut first[0].generated_on, &mut second[0].generated_on);
+            });
+        },
+    ),
+    (
+        "checkpoints",
+        "wrong-checkpoint-bytes",
+        "Something was written behind the last model.",
+        "it is damaged",
+        |patient| {
+            patient.bytes(&output("2018-04-01"), |bytes| [bytes, b"x".into()].concat());
+        },
+    ),
+    (
+        "checkpoints",
+        "wrong-checkpoint-bytes",
+        "A byte of the first checkpoint was damaged after its child was trained.",
+        "`model_cpt_2018-04-04.pkl` loads, and from byte",
+        |patient| {
+            patient.bytes(&output("2018-04-04"), |mut bytes| {
+                let at = bytes.windows(5).position(|window| window == b"hinge").expect("the name of the loss");
+                bytes[at] ^= 1;
+                bytes
             });
         },
     ),

@@ -6,7 +6,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{Figures, Model};
 
-/// The version of [`Metadata`] that this code writes, and the only one that it reads.
+/// The version of [`Metadata`] that this code writes, and the only one that it reads. Whatever
+/// changes the bytes of a checkpoint raises it: the judges hold a checkpoint of this version to the bytes of this code.
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// Where a checkpoint comes from, and how good it is.
