@@ -384,7 +384,7 @@ impl Record {
         self.dir.join("output")
     }
 
-    /// Every file below `output/`, hidden ones too, relative to it, sorted.
+    /// Every file below `output/`, hidden ones too, relative to it, sorted; a folder with nothing in it as `FOLDER/`.
     pub fn output_files(&self) -> Result<Vec<String>> {
         let mut files = Vec::new();
         if self.output_dir().is_dir() {
@@ -480,7 +480,11 @@ fn list(dir: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
         let entry = entry?;
         let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
         if entry.file_type()?.is_dir() {
-            list(&entry.path(), &format!("{path}/"), files)?;
+            let (folder, before) = (format!("{path}/"), files.len());
+            list(&entry.path(), &folder, files)?;
+            if files.len() == before {
+                files.push(folder);
+            }
         } else {
             files.push(path);
         }

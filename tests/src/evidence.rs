@@ -45,7 +45,7 @@ pub struct Evidence {
     pub logs: Vec<Log>,
     /// `listing.txt`.
     pub listing: Option<String>,
-    /// Files below `output/`, hidden ones too, sorted.
+    /// Files below `output/`, hidden ones too, sorted; a folder with nothing in it ends in `/`.
     pub output: Vec<String>,
     /// `output/report.txt`.
     pub report: Option<String>,

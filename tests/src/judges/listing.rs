@@ -61,11 +61,12 @@ fn missing(evidence: &Evidence, usable: &[&str]) -> Vec<Finding> {
 /// A cut-off run may leave a temporary file: whoever claims its dataset next removes it.
 fn stray(evidence: &Evidence, file: &str) -> Option<Finding> {
     let path = format!("output/{file}");
-    let name = file.rsplit('/').next().unwrap_or(file);
+    let (what, whole) = file.strip_suffix('/').map_or(("file", file), |folder| ("folder", folder));
+    let name = whole.rsplit('/').next().unwrap_or(whole);
     match name.starts_with('.') || name.ends_with(".tmp") {
         true if evidence.is_finished() => Some(finding(
             STRAY_TEMPORARY_FILE,
-            format!("The temporary file `{file}` was left in the output."),
+            format!("The temporary {what} `{file}` was left in the output."),
             path,
             None,
         )),

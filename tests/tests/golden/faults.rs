@@ -41,6 +41,19 @@ pub const FAULTS: &[Fault] = &[
     ("listing", "wrong-listing", "A name stands in the listing twice.", "named a file twice", |patient| {
         patient.text("listing.txt", |text| format!("{text}report.txt\n"));
     }),
+    (
+        "listing",
+        "stray-temporary-file",
+        "A hidden folder was left, with nothing in it.",
+        "folder `.hdir/` was",
+        |patient| {
+            fs_err::create_dir(patient.record.output_dir().join(".hdir")).expect("a writable record");
+        },
+    ),
+    ("listing", "stray-file", "An empty folder was left in another one.", "`old/days/` is in the output", |patient| {
+        fs_err::create_dir_all(patient.record.output_dir().join("old/days")).expect("a writable record");
+        patient.text("listing.txt", |text| format!("{text}old\n"));
+    }),
     ("record", "missing-evidence", "A file is not what it should be.", "cannot be read", |patient| {
         patient.text("queue/after.json", |text| text[..text.len() / 2].to_owned());
     }),

@@ -135,7 +135,9 @@ fn pieces(mut file: File, mut each: impl FnMut(&[u8]) -> std::io::Result<()>) ->
     }
 }
 
-/// Copies what is there: a link is copied as the link that it is, so that nothing outside the share comes along.
+/// Copies what is there: a link is copied as the link that it is, so that nothing outside the share comes along. Of a
+/// pipe, a socket or a device the name is kept, as an empty file, which is also what a cluster's copy makes of it: nobody
+/// who opens a file of a record shall wait for a writer.
 fn copy_tree(from: &Path, into: &Path) -> std::io::Result<usize> {
     fs::create_dir_all(into)?;
     let mut files = 0;
@@ -148,8 +150,12 @@ fn copy_tree(from: &Path, into: &Path) -> std::io::Result<usize> {
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
             files += 1;
-        } else if kind.is_file() {
-            fs::copy(&source, &target)?;
+        } else {
+            if kind.is_file() {
+                fs::copy(&source, &target)?;
+            } else {
+                fs::File::create(&target)?;
+            }
             files += 1;
         }
     }
@@ -195,6 +201,21 @@ mod tests {
         std::os::unix::fs::symlink("/etc/hostname", dir.path().join("output/leak")).unwrap();
         HostShare::new(dir.path().into()).fetch("output", copy.path()).unwrap();
         assert!(copy.path().join("leak").is_symlink());
+    }
+
+    /// What is no file leaves its name in the copy, and so does a folder with nothing in it.
+    #[test]
+    fn a_pipe_and_an_empty_folder_are_copied_by_their_names() {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(dir.path().join("output/.hidden")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("output/.socket")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(dir.path().join("output/.pipe")).status();
+        assert!(made.unwrap().success());
+        assert_eq!(HostShare::new(dir.path().into()).fetch("output", copy.path()).unwrap(), 2);
+        for name in [".pipe", ".socket"] {
+            assert_eq!(fs::read(copy.path().join(name)).unwrap(), b"", "{name}");
+        }
+        assert!(copy.path().join(".hidden").is_dir());
     }
 
     /// A copy carries the digest of its source, and the digest of what lies there is read from there.
