@@ -76,6 +76,24 @@ fn json_and_quiet_say_the_same_in_their_form() {
     assert_eq!(text(&output.stderr), "     Verdict red: lost-dataset; 1 finding, 9 judges heard\n");
 }
 
+/// A verdict that cannot be written is told all the same, with its own exit code, and then a warning.
+#[test]
+fn a_verdict_that_cannot_be_written_is_told() {
+    for (name, code, says) in
+        [("good", 0, "Verdict green: "), ("bad-queue-lost-dataset", 6, "Verdict red: lost-dataset")]
+    {
+        let (_dir, record) = copy(name);
+        // No file replaces a folder, whoever's it is.
+        fs_err::create_dir(record.join("verdict.json")).expect("a writable directory");
+        let output = judge(&[record.to_str().expect("UTF-8"), "--quiet"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        let (verdict, warning) = said.split_once("warning: ").expect("a warning");
+        assert!(verdict.contains(says), "{said}");
+        assert!(warning.starts_with("failed to write `") && warning.contains("\nremedy: "), "{said}");
+    }
+}
+
 /// What is no record, and a command line that makes no sense, is 2, with the remedy.
 #[test]
 fn usage_and_no_record_are_2() {

@@ -1,4 +1,4 @@
-//! `judge RECORD`: hears the judges on a run record, writes `verdict.json`, and prints the verdict.
+//! `judge RECORD`: hears the judges on a run record, prints the verdict, and writes it to `verdict.json`.
 //!
 //! Exit codes: 0 green, 6 red, 2 usage or a directory that is no record.
 
@@ -45,12 +45,16 @@ fn judge(dir: &Path, show: &Show) -> anyhow::Result<u8> {
         anyhow!("failed to open `{}` as a run record: {error}\nremedy: {remedy}", dir.display())
     })?;
     let verdict = judges::verdict(&evidence);
-    evidence.record.set_verdict(&verdict)?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match show {
         Show::Everything => eprint!("{}", console::render(&verdict, dir, colours)),
         Show::LastLine => eprint!("{}", console::summary(&verdict, colours)),
         Show::Json => print(&json(&verdict)?)?,
+    }
+    // Whoever judges a record that cannot be written to still wants to know.
+    if let Err(error) = evidence.record.set_verdict(&verdict) {
+        eprintln!("warning: failed to write `{}`: {error}", dir.join("verdict.json").display());
+        eprintln!("remedy: to keep the verdict, judge a copy of the record that can be written to");
     }
     Ok(if verdict.green { GREEN } else { RED })
 }
