@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The programs that a lab needs, built.
 pub struct Programs {
@@ -87,9 +88,29 @@ pub fn root() -> PathBuf {
     here.parent().map_or(here.clone(), PathBuf::from)
 }
 
-/// Where cargo puts what it builds.
+/// Where cargo puts what it builds: it knows best, whether a variable, an option or a file of its own says so.
 pub fn target_directory() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+    static ASKED: OnceLock<PathBuf> = OnceLock::new();
+    let ask = || {
+        let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output().ok()?;
+        target_directory_in(&String::from_utf8(output.stdout).ok()?)
+    };
+    // A cargo that gives no answer builds nothing either, and then says why.
+    ASKED.get_or_init(|| ask().unwrap_or_else(|| root().join("target"))).clone()
+}
+
+/// The directory that cargo's metadata, a line of JSON, names behind all packages.
+fn target_directory_in(metadata: &str) -> Option<PathBuf> {
+    let (_, rest) = metadata.rsplit_once("\"target_directory\":\"")?;
+    let (mut path, mut rest) = (String::new(), rest.chars());
+    loop {
+        match rest.next()? {
+            '"' => return Some(path.into()),
+            // Of what JSON escapes, no path that cargo can use has more than these two.
+            '\\' => path.push(rest.next().filter(|escaped| ['"', '\\'].contains(escaped))?),
+            plain => path.push(plain),
+        }
+    }
 }
 
 fn finish(mut cargo: Command, quiet: bool) -> Result<(), String> {
@@ -109,4 +130,23 @@ fn host_triple() -> Result<String, String> {
     let text = String::from_utf8_lossy(&output.stdout);
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| "failed to find `host:` in what `rustc -vV` prints".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The directory is the workspace's, whatever a package says of its own, and is taken as it is written.
+    #[test]
+    fn the_target_directory_is_what_cargo_says() {
+        let metadata = r#"{"packages":[{"description":"a \"target_directory\":\"/no\""}],"target_directory":"/x/\"y\" \\z","version":1}"#;
+        assert_eq!(target_directory_in(metadata), Some(PathBuf::from(r#"/x/"y" \z"#)));
+        assert_eq!(target_directory_in("error: no such command"), None);
+        let mut asked = cargo();
+        asked.args(["metadata", "--no-deps", "--format-version", "1"]);
+        let output = asked.env_remove("CARGO_TARGET_DIR").env("CARGO_BUILD_TARGET_DIR", "/nowhere/at all").output();
+        let output = output.expect("cargo starts").stdout;
+        let found = target_directory_in(&String::from_utf8(output).expect("UTF-8"));
+        assert_eq!(found, Some(PathBuf::from("/nowhere/at all")));
+    }
 }

@@ -74,7 +74,8 @@ fn finish(mut cargo: Command, runner: Runner) -> Result<ExitCode, String> {
     let status = cargo.status().map_err(|error| format!("failed to start cargo: {error}"))?;
     match runner {
         Runner::Nextest { profile } => {
-            let report = build::target_directory().join("nextest").join(profile).join("junit.xml");
+            // nextest's own place, below the workspace's root wherever cargo builds.
+            let report = build::root().join("target/nextest").join(profile).join("junit.xml");
             // One that an earlier run left says nothing of this one.
             let written = std::fs::metadata(&report).and_then(|metadata| metadata.modified());
             if written.is_ok_and(|written| written >= start) {
