@@ -4,6 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+/// The variable by which the lab and the tests find the judge.
+const JUDGE: &str = "LAB_JUDGE";
+/// The variable by which they find the worker.
+const WORKER: &str = "LAB_WORKER";
+
 /// The programs that a lab needs, built.
 pub struct Programs {
     /// The lab itself.
@@ -17,14 +22,31 @@ pub struct Programs {
 impl Programs {
     /// The environment by which the lab and the tests find them.
     pub fn environment(&self) -> [(&'static str, &PathBuf); 3] {
-        [("LAB_BIN", &self.lab), ("LAB_JUDGE", &self.judge), ("LAB_WORKER", &self.worker)]
+        [("LAB_BIN", &self.lab), (JUDGE, &self.judge), (WORKER, &self.worker)]
     }
 }
+
+/// Builds a program, quietly or not, and says where it is.
+type Builder = fn(bool) -> Result<PathBuf, String>;
+
+/// What a run needs beside the lab: judge and worker, each with the variable by which the lab finds it.
+pub const OF_A_RUN: [(&str, Builder); 2] = [(JUDGE, judge), (WORKER, worker)];
 
 /// Builds lab, judge and worker.
 pub fn programs(quiet: bool) -> Result<Programs, String> {
     build("tool", &["lab", "judge"], quiet)?;
     Ok(Programs { lab: built("tool", "lab"), judge: built("tool", "judge"), worker: worker(quiet)? })
+}
+
+/// Builds the lab alone.
+pub fn lab(quiet: bool) -> Result<PathBuf, String> {
+    build("tool", &["lab"], quiet)?;
+    Ok(built("tool", "lab"))
+}
+
+fn judge(quiet: bool) -> Result<PathBuf, String> {
+    build("tool", &["judge"], quiet)?;
+    Ok(built("tool", "judge"))
 }
 
 /// Builds the program that inspects and makes datasets, and says where it is.

@@ -62,8 +62,8 @@ fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let outcome = match command {
-        Command::E2e => run::lab("e2e", &rest),
-        Command::Lab => run::lab_command(&rest),
+        Command::E2e => run::e2e(&rest),
+        Command::Lab => run::lab(&rest),
         Command::Data => run::data(&rest),
         Command::Test => test::run(&rest),
         Command::Ci => ci::run(),

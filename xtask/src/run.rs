@@ -5,20 +5,48 @@ use std::process::{Command, ExitCode};
 
 use crate::{build, peers, test};
 
-/// `lab COMMAND …`, with the worker and the judge that it needs.
-pub fn lab(command: &str, arguments: &[String]) -> Result<ExitCode, String> {
-    let programs = build::programs(wants_quiet(arguments))?;
-    let mut lab = Command::new(&programs.lab);
-    lab.arg(command).args(arguments).envs(programs.environment());
+/// `lab e2e …`.
+pub fn e2e(arguments: &[String]) -> Result<ExitCode, String> {
+    lab(&[&["e2e".to_owned()], arguments].concat())
+}
+
+/// `lab …`, with the judge and the worker for a command that has to do with them. The others do without: what is wrong
+/// with a worker keeps no lab from being taken down.
+pub fn lab(arguments: &[String]) -> Result<ExitCode, String> {
+    let quiet = wants_quiet(arguments);
+    let mut lab = Command::new(build::lab(quiet)?);
+    lab.args(arguments);
+    if arguments.is_empty() {
+        lab.arg("--help");
+    }
+    let command = command(arguments);
+    if OF_THE_WORKER.contains(&command) {
+        for (variable, build) in build::OF_A_RUN {
+            if let Some(program) = std::env::var_os(variable).filter(|program| !program.is_empty()) {
+                if !quiet {
+                    eprintln!("        Note `{}` is taken as it is: {variable} names it", program.display());
+                }
+                continue;
+            }
+            match build(quiet) {
+                Ok(program) => {
+                    lab.env(variable, program);
+                }
+                // The doctor says what is missing, be it this.
+                Err(error) if command == "doctor" => eprintln!("        Note {error}"),
+                Err(error) => return Err(error),
+            }
+        }
+    }
     replace_by(lab)
 }
 
-/// `lab …`, the command being the first argument.
-pub fn lab_command(arguments: &[String]) -> Result<ExitCode, String> {
-    match arguments.split_first() {
-        Some((command, rest)) => lab(command, rest),
-        None => lab("--help", &[]),
-    }
+/// The lab's commands that start the worker and the judge, or look whether they are there.
+const OF_THE_WORKER: [&str; 2] = ["e2e", "doctor"];
+
+/// The lab's command: options that stand before it have no values.
+fn command(arguments: &[String]) -> &str {
+    arguments.iter().find(|argument| !argument.starts_with('-')).map_or("", String::as_str)
 }
 
 /// `data …`.
@@ -59,4 +87,24 @@ fn replace_by(mut command: Command) -> Result<ExitCode, String> {
 
 fn wants_quiet(arguments: &[String]) -> bool {
     arguments.iter().any(|argument| ["--quiet", "-q", "--json"].contains(&argument.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A worker that does not build keeps nobody from looking at a lab and from taking it down.
+    #[test]
+    fn the_worker_is_built_for_what_has_to_do_with_it() {
+        let needs = |typed: &str| {
+            let arguments: Vec<_> = typed.split_whitespace().map(str::to_owned).collect();
+            OF_THE_WORKER.contains(&command(&arguments))
+        };
+        for typed in ["down", "--quiet status", "logs e2e", "gc", "up --target local", "--help", ""] {
+            assert!(!needs(typed), "{typed}");
+        }
+        for typed in ["e2e --keep", "--json e2e", "doctor"] {
+            assert!(needs(typed), "{typed}");
+        }
+    }
 }
