@@ -1,13 +1,18 @@
 //! The datasets of a run: a directory in the tutorial's layout, a person's or one that the simulator has filled.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
+use sha2::{Digest as _, Sha256};
 use transactions::simulator;
 
-use crate::console::Console;
+use crate::console::{Console, Tone};
 use crate::failure::{Exit, Explain};
+use crate::interrupt::{self, Interrupted};
+use crate::job::program::hex;
 use crate::record::DatasetsSource;
 
 /// The most training days that there can be: the handbook's run has 183, and the test set takes one.
@@ -16,6 +21,9 @@ pub const DAYS_MAX: u32 = 182;
 const TRAINING: &str = "training";
 /// The test set, likewise.
 const TEST_SET: &str = "testing/test_dataset.pkl";
+/// The digests of a generated set, in the set, as `sha256sum --check` reads them: written last, so that what is there was
+/// whole once.
+const DIGESTS: &str = "SHA256SUMS";
 /// Generated sets of other builds of the lab that nobody asked for in this long are removed.
 const STALE_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -58,6 +66,9 @@ pub enum DatasetsError {
     /// They could not be made.
     #[error("failed to generate the datasets: {0}")]
     Simulator(#[from] simulator::ParametersError),
+    /// Somebody asked the lab to stop meanwhile.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// They could not be kept.
     #[error("failed to keep the generated datasets: {0}")]
     Io(#[from] std::io::Error),
@@ -117,12 +128,16 @@ fn file(path: String, source: &Path) -> Result<DatasetFile, DatasetsError> {
     Ok(DatasetFile { path, source: source.into(), bytes: fs::metadata(source)?.len() })
 }
 
-/// The directory of a generated set, made whole or not at all.
+/// The directory of a generated set, made whole or not at all. One in the cache is held against its digests first: a disk
+/// that was full or a person may have damaged it since, and the days are the same however often they are made.
 fn generated(days: u32, seed: u16, cache: &Path, console: &Console) -> Result<PathBuf, DatasetsError> {
     let sets = cache.join("datasets");
     let set = sets.join(format!("days-{days}-seed-{seed}-{}", build()));
-    if set.is_dir() {
+    if is_whole(&set) {
         return Ok(set);
+    }
+    if set.is_dir() {
+        console.line(Tone::Note, "Damaged", &format!("`{}`: the datasets are made anew", set.display()));
     }
     fs::create_dir_all(&sets)?;
     remove_stale(&sets);
@@ -130,19 +145,58 @@ fn generated(days: u32, seed: u16, cache: &Path, console: &Console) -> Result<Pa
     fs::create_dir_all(making.path().join(TRAINING))?;
     fs::create_dir_all(making.path().join("testing"))?;
     let bar = console.count("Generate", u64::from(days) + 1);
+    let mut digests = String::new();
     for (number, day) in (1..).zip(simulator::generate(days + 1, seed)?) {
+        interrupt::check()?;
         let path = if number > days { TEST_SET.into() } else { format!("{TRAINING}/{}.pkl", day.date) };
-        fs::write(making.path().join(path), transactions::to_bytes(&day.table))?;
+        let bytes = transactions::to_bytes(&day.table);
+        write_lasting(&making.path().join(&path), &bytes)?;
+        digests += &format!("{}  {path}\n", hex(&Sha256::digest(&bytes)));
         bar.add(1);
     }
-    let made = making.keep();
-    match fs::rename(&made, &set) {
-        Ok(()) => {}
-        // Another lab was faster, and made the same bytes.
-        Err(_) if set.is_dir() => fs::remove_dir_all(&made)?,
-        Err(error) => return Err(error.into()),
+    write_lasting(&making.path().join(DIGESTS), digests.as_bytes())?;
+    for dir in [TRAINING, "testing", ""] {
+        fs::File::open(making.path().join(dir))?.sync_all()?;
     }
+    put(making, &set)?;
+    fs::File::open(&sets)?.sync_all()?;
     Ok(set)
+}
+
+/// Gives what was made its name, in place of what is damaged.
+fn put(making: tempfile::TempDir, set: &Path) -> std::io::Result<()> {
+    if is_whole(set) {
+        // Another lab was faster, and made the same bytes.
+        return making.close();
+    }
+    if set.exists() {
+        // By a rename: whoever looks for the set sees all of it or nothing.
+        let away = tempfile::TempDir::new_in(set.parent().unwrap_or(set))?;
+        fs::rename(set, away.path().join("damaged"))?;
+        away.close()?;
+    }
+    let made = making.keep();
+    match fs::rename(&made, set) {
+        Err(_) if is_whole(set) => fs::remove_dir_all(&made),
+        other => other,
+    }
+}
+
+fn write_lasting(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Whether a generated set holds the files that its digests name, byte by byte, and no others.
+fn is_whole(set: &Path) -> bool {
+    let Ok(text) = fs::read_to_string(set.join(DIGESTS)) else { return false };
+    let Ok(files) = list(set) else { return false };
+    let path = |file: &DatasetFile| file.path.trim_start_matches("datasets/").to_owned();
+    let digest = |file: &DatasetFile| Some((path(file), hex(&Sha256::digest(fs::read(&file.source).ok()?))));
+    let found: BTreeMap<_, _> = files.iter().filter_map(digest).collect();
+    let line = |line: &str| line.split_once("  ").map(|(digest, path)| (path.to_owned(), digest.to_owned()));
+    found.len() == files.len() && text.lines().filter_map(line).collect::<BTreeMap<_, _>>() == found
 }
 
 /// What a set was made by. Another build may have another simulator, so its sets are not ours.
@@ -167,13 +221,17 @@ fn remove_stale(sets: &Path) {
 
 impl Explain for DatasetsError {
     fn exit(&self) -> Exit {
-        Exit::Preflight
+        match self {
+            Self::Interrupted(by) => by.exit(),
+            _ => Exit::Preflight,
+        }
     }
 
     fn cause_name(&self) -> &'static str {
         match self {
             Self::Missing { .. } => "datasets-missing",
             Self::Simulator(_) => "datasets-not-generated",
+            Self::Interrupted(by) => by.cause_name(),
             Self::Io(_) => "cache-unwritable",
         }
     }
@@ -184,6 +242,7 @@ impl Explain for DatasetsError {
                 "--datasets wants DIR/training/*.pkl and DIR/testing/test_dataset.pkl; without it, days are generated"
                     .into()
             }
+            Self::Interrupted(by) => by.remedy(),
             Self::Simulator(_) => format!("--days takes 1 to {DAYS_MAX}"),
             Self::Io(_) => {
                 "make the cache directory writable and give it room, or set XDG_CACHE_HOME to another".into()
@@ -214,6 +273,36 @@ mod tests {
         );
         let paths: Vec<_> = list(dir.path()).unwrap().into_iter().map(|file| file.path).collect();
         assert_eq!(paths, ["datasets/training/a.pkl", "datasets/training/b.pkl", "datasets/testing/test_dataset.pkl"]);
+    }
+
+    /// What was damaged in the cache since it was made is made anew, the same to the byte; what is whole is left as it is.
+    #[test]
+    fn a_damaged_set_heals() {
+        let cache = tempfile::tempdir().unwrap();
+        let console = Console::new(crate::console::Form::Quiet);
+        let make = || generated(2, 0, cache.path(), &console).unwrap();
+        let set = make();
+        let day = list(&set).unwrap().remove(0).source;
+        let whole = fs::read(&day).unwrap();
+        let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+        let first = inode(&day);
+        assert_eq!((make(), inode(&day)), (set.clone(), first));
+        let digests = set.join(DIGESTS);
+        let damages: [&dyn Fn(); 5] = [
+            &|| fs::write(&day, &whole[..whole.len() / 2]).unwrap(),
+            &|| fs::remove_file(&day).unwrap(),
+            &|| fs::write(set.join(TRAINING).join("2038-01-01.pkl"), &whole).unwrap(),
+            &|| fs::write(&digests, "").unwrap(),
+            &|| fs::remove_dir_all(set.join("testing")).unwrap(),
+        ];
+        for (number, damage) in damages.iter().enumerate() {
+            damage();
+            assert_eq!(make(), set);
+            assert!(fs::read(&day).unwrap() == whole && is_whole(&set), "damage {number}");
+            assert_eq!(list(&set).unwrap().len(), 3, "damage {number}");
+        }
+        let sets: Vec<_> = fs::read_dir(set.parent().unwrap()).unwrap().collect();
+        assert_eq!(sets.len(), 1, "{sets:?}");
     }
 
     /// What is missing is named.
