@@ -21,9 +21,12 @@ const SCRIPT: &str = "redis-server";
 /// How long another lab may take that is fetching the same.
 const FETCH_LIMIT: Duration = Duration::from_secs(300);
 
-/// The server that an earlier lab has fetched.
+/// The server that an earlier lab has fetched: its script, if the program that this names is still there.
 pub fn fetched(cache: &Path) -> Option<PathBuf> {
-    Some(folder(cache).join(SCRIPT)).filter(|script| script.is_file())
+    let script = folder(cache).join(SCRIPT);
+    let text = fs::read_to_string(&script).ok()?;
+    let program = unpacked(&folder(cache).join("root"))?;
+    text.contains(&quote(&program.display().to_string())).then_some(script)
 }
 
 /// Whether this machine is one where it can be fetched.
@@ -91,8 +94,7 @@ fn unpack(folder: &Path) -> Result<PathBuf, RedisError> {
     for archive in archives.filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
         run(Command::new("dpkg").arg("-x").args([&archive, &root]))?;
     }
-    let program = PROGRAMS.iter().map(|name| root.join("usr/bin").join(name)).find(|program| program.exists());
-    let program = program.ok_or_else(|| RedisError::Fetch("the package holds no server".into()))?;
+    let program = unpacked(&root).ok_or_else(|| RedisError::Fetch("the package holds no server".into()))?;
     let libraries = library_dirs(&root);
     let text = format!(
         "#!/bin/sh\n# Starts the server that lies beside this file with the libraries that were fetched with it.\n\
@@ -112,6 +114,11 @@ fn unpack(folder: &Path) -> Result<PathBuf, RedisError> {
         fs::remove_dir_all(folder.join(part))?;
     }
     Ok(path)
+}
+
+/// The program among what was unpacked.
+fn unpacked(root: &Path) -> Option<PathBuf> {
+    PROGRAMS.iter().map(|name| root.join("usr/bin").join(name)).find(|program| program.is_file())
 }
 
 /// The folders of shared libraries, e.g. `root/usr/lib/x86_64-linux-gnu`, joined for the loader.
@@ -167,6 +174,25 @@ fn lock(folder: &Path, console: &Console) -> Result<std::fs::File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A script without its program, or with one of another place, counts for nothing: it is fetched again.
+    #[test]
+    fn what_was_fetched_is_there_with_its_program() {
+        let cache = tempfile::tempdir().unwrap();
+        let bin = folder(cache.path()).join("root/usr/bin");
+        fs::create_dir_all(&bin).unwrap();
+        let program = bin.join("valkey-server");
+        fs::write(&program, "").unwrap();
+        let script = folder(cache.path()).join(SCRIPT);
+        assert_eq!(fetched(cache.path()), None);
+        fs::write(&script, format!("exec {} \"$@\"\n", quote(&program.display().to_string()))).unwrap();
+        assert_eq!(fetched(cache.path()), Some(script.clone()));
+        fs::remove_file(&program).unwrap();
+        assert_eq!(fetched(cache.path()), None);
+        fs::write(&program, "").unwrap();
+        fs::write(&script, "exec '/elsewhere/valkey-server' \"$@\"\n").unwrap();
+        assert_eq!(fetched(cache.path()), None);
+    }
 
     /// A folder may be named anything.
     #[test]
