@@ -1,6 +1,8 @@
 //! A run from its beginning to its end, as its record's first page tells it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use fs_err as fs;
 
@@ -9,7 +11,10 @@ use crate::failure::{Failure, Result};
 use crate::flow::{FailedStep, Order};
 use crate::places::Places;
 use crate::record::{Outcome, Record, RecordError, SCHEMA, Summary, now};
-use crate::target::Facts;
+use crate::target::{Facts, Target};
+
+/// A run whose record has no first page after so long was killed.
+const BEGUN_AFTER: Duration = Duration::from_secs(3600);
 
 /// A record that is being written.
 #[derive(Debug)]
@@ -24,13 +29,14 @@ impl Evidence {
     /// # Errors
     /// When the directory of the records cannot be written.
     pub fn begin(places: &Places, lab: &str, target: &str, order: &Order) -> Result<Self, RecordError> {
-        let id = run_id(target);
-        let record = Record::create(places.runs.join(&id))?;
         let mut versions = BTreeMap::from([("lab".into(), env!("CARGO_PKG_VERSION").into())]);
         // The record of what cannot be read says so when it comes to the inputs.
         if let Ok(worker) = order.worker.as_input() {
             versions.insert("worker".into(), format!("sha256:{}", worker.sha256));
         }
+        let id = run_id(target);
+        // Its first page comes right behind it: a kill in between leaves what `gc` takes for a run's, and no record.
+        let record = Record::create(places.runs.join(&id))?;
         let summary = Summary {
             schema: SCHEMA,
             id,
@@ -109,6 +115,18 @@ pub fn newest_first(places: &Places) -> Vec<Record> {
     records.into_iter().map(|(_, record)| record).collect()
 }
 
+/// Directories of runs that were killed before their record had a first page. A young one may still get it.
+pub fn never_begun(places: &Places) -> Vec<PathBuf> {
+    let entries = fs::read_dir(&places.runs).into_iter().flatten().flatten();
+    let is_old = |entry: &fs::DirEntry| {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= BEGUN_AFTER))
+    };
+    let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_run_id));
+    let pageless = named.filter(|entry| entry.path().is_dir() && !entry.path().join("record.json").exists());
+    pageless.filter(is_old).map(|entry| entry.path()).collect()
+}
+
 /// Says where the record is, and shows it to a machine, before anything else is done.
 pub fn announce(evidence: &Evidence, console: &Console) {
     #[derive(serde::Serialize)]
@@ -126,6 +144,15 @@ fn run_id(target: &str) -> String {
     let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
     let random = uuid::Uuid::new_v4().simple().to_string();
     format!("{time}-{target}-{}", &random[..4])
+}
+
+/// Whether a name is one that [`run_id`] makes: nothing else beside the records is ours.
+fn is_run_id(name: &str) -> bool {
+    let parts: Vec<_> = name.split('-').collect();
+    let [date, time, target, random] = parts[..] else { return false };
+    let digits = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    let hex = random.len() == 4 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits(date, 8) && digits(time, 6) && Target::named(target).is_some() && hex
 }
 
 fn host() -> BTreeMap<String, String> {

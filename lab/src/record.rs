@@ -457,7 +457,9 @@ impl Record {
         let path = self.dir.join(path);
         let dir = path.parent().unwrap_or(&self.dir);
         fs::create_dir_all(dir)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(dir)?;
+        // For everybody whom the umask lets, as the logs are; a temporary file is otherwise its owner's alone.
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        let mut temporary = tempfile::Builder::new().permissions(everybody).tempfile_in(dir)?;
         temporary.write_all(bytes)?;
         temporary.persist(&path).map_err(|error| error.error)?;
         Ok(())

@@ -107,9 +107,10 @@ fn what_is_left(lab: &LabDir) -> Option<&'static str> {
 }
 
 fn remove_runs(places: &Places, kept: usize, console: &Console) -> Result<()> {
-    let old: Vec<_> = evidence::newest_first(places).into_iter().skip(kept).collect();
+    let old = evidence::newest_first(places).into_iter().skip(kept).map(|record| record.dir().to_owned());
+    let old: Vec<_> = old.chain(evidence::never_begun(places)).collect();
     for record in &old {
-        fs::remove_dir_all(record.dir()).map_err(crate::record::RecordError::from)?;
+        fs::remove_dir_all(record).map_err(crate::record::RecordError::from)?;
     }
     console.line(Tone::Good, "Removed", &plural(old.len(), "record"));
     Ok(())

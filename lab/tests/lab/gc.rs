@@ -1,5 +1,7 @@
 //! `gc`: what labs that died have left goes, and what stands stays.
 
+use std::time::{Duration, SystemTime};
+
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Place, or_skip, tree};
@@ -43,4 +45,27 @@ fn gc_removes_records_and_cache_on_request_alone() {
     let newest = verdicts[2].events().pop().expect("a last line");
     assert!(newest["record"].as_str().is_some_and(|record| place.record().ends_with(record)), "{newest}");
     place.finish(place.e2e(&[])).assert_code(0);
+}
+
+/// The directory of a run that was killed before its record had a first page goes with the old records: not while the run
+/// may just have begun, and nothing that is not a run's.
+#[test]
+fn gc_removes_runs_that_never_began() {
+    let place = Place::without_redis();
+    let dirs = ["20261124-001652-local-3f9c", "20261124-001653-local-3f9d", "20261124-mine", "mine"];
+    for (number, name) in dirs.iter().enumerate() {
+        let dir = place.path("runs").join(name);
+        std::fs::create_dir_all(&dir).expect("a directory");
+        std::fs::write(dir.join(".tmpAbCdEf"), "{").expect("a file");
+        let age = Duration::from_secs(if number == 1 { 60 } else { 7200 });
+        let opened = std::fs::File::open(&dir).expect("a directory");
+        opened.set_modified(SystemTime::now() - age).expect("a time");
+    }
+    let left = || dirs.map(|name| place.path("runs").join(name).exists());
+    place.run(&["gc"]).assert_code(0);
+    assert_eq!(left(), [true; 4]);
+    let said = place.run(&["gc", "--keep-runs", "0"]);
+    said.assert_code(0);
+    assert!(said.err.contains("Removed 1 record\n"), "{}", said.err);
+    assert_eq!(left(), [false, true, true, true]);
 }
