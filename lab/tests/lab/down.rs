@@ -1,5 +1,7 @@
 //! What stays after a lab was taken down: the records of runs, and nothing else.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::harness::{Place, or_skip, tree};
 
 /// `down` leaves no process, no socket and no directory but the records.
@@ -29,6 +31,13 @@ fn a_green_run_leaves_nothing_but_its_record() {
     place.finish(place.e2e(&[])).assert_code(0);
     place.assert_nothing_is_left("after a green run");
     assert_eq!(place.evidence("record.json")["outcome"]["kind"], "finished");
+    // Who may read the logs of a run may read its pages.
+    let files =
+        tree(&place.record()).into_iter().filter(|path| path.parent() == Some(&place.record()) && path.is_file());
+    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+    let modes: Vec<_> = files.map(|path| (mode(&path), path)).collect();
+    let log = mode(&place.record().join("steps.jsonl"));
+    assert!(modes.len() > 5 && modes.iter().all(|(mode, _)| *mode == log), "not all {log:o}: {modes:?}");
 }
 
 /// `down` where nothing is up does nothing, says so, and makes no directory.
@@ -56,6 +65,21 @@ fn down_finds_a_server_without_its_directory() {
         place.run(&[command]).assert_code(0);
         std::fs::create_dir_all(place.path("state")).expect("a directory");
         place.assert_nothing_is_left(command);
+    }
+}
+
+/// However its directory is spelt, it is one lab: its server is found by its mark, the state file being of no use.
+#[test]
+fn down_finds_a_server_by_any_spelling_of_its_directory() {
+    let place = or_skip!(Place::new());
+    std::os::unix::fs::symlink(place.path(""), place.path("scripts")).expect("a link");
+    for spelt in ["state//", "./state/", "scripts/state"] {
+        let mut up = place.command(&["up"]);
+        up.env("XDG_STATE_HOME", place.path("").join(spelt));
+        place.finish(up).assert_code(0);
+        std::fs::write(place.lab_dir("default").join("state.json"), "{").expect("a state file");
+        place.run(&["down"]).assert_code(0);
+        place.assert_nothing_is_left(spelt);
     }
 }
 
