@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::cli::DEFAULT_NAME;
+
 /// The exit codes of every command. They are stable, and the README lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -111,6 +113,20 @@ impl Failure {
         self
     }
 
+    /// The same failure of the lab of this name: unless it is the default one, the commands of the remedy name it, where
+    /// they do not do so yet. The rooms below know their lab's directory, not what a person has to type for it.
+    pub fn of_lab(mut self, name: &str) -> Self {
+        if name != DEFAULT_NAME {
+            for command in ["up", "status", "logs", "down"] {
+                let typed = format!("cargo xtask lab {command}");
+                let named = format!("{typed} --name {name}");
+                self.remedy = self.remedy.replace(&typed, &named);
+                self.remedy = self.remedy.replace(&format!("{named} --name"), &format!("{typed} --name"));
+            }
+        }
+        self
+    }
+
     /// It was a signal that ended it, not a fault.
     pub fn is_interruption(&self) -> bool {
         matches!(self.exit, Exit::Signal(_))
@@ -128,5 +144,21 @@ impl Explain for crate::record::RecordError {
 
     fn remedy(&self) -> String {
         "make room where the records are kept, or name another directory with --runs".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A remedy can be typed as it stands, whatever the lab's name is.
+    #[test]
+    fn a_remedy_names_the_lab() {
+        let remedy = "`cargo xtask lab logs --stderr`, `cargo xtask lab down --name b`, or `cargo xtask lab gc`";
+        let failure = Failure { remedy: remedy.into(), ..Failure::fault(Exit::Lab, "no") };
+        assert_eq!(failure.clone().of_lab(DEFAULT_NAME).remedy, remedy);
+        let named =
+            "`cargo xtask lab logs --name b --stderr`, `cargo xtask lab down --name b`, or `cargo xtask lab gc`";
+        assert_eq!(failure.of_lab("b").remedy, named);
     }
 }

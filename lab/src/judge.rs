@@ -1,14 +1,19 @@
 //! The judges, as the lab knows them: a program that reads a record and writes its verdict into it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use crate::docker::DockerError;
+use crate::docker::call::Call;
 use crate::failure::{Exit, Explain};
+use crate::interrupt::{self, Interrupted};
 use crate::job::program::{beside_lab, check_executable};
 use crate::record::{Record, RecordError, Verdict};
 
 /// The judge's own exit code for a record that it objects to.
 const RED: i32 = 6;
+/// How long it may take; the record of a long run is large.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// A program that judges.
 #[derive(Debug, Clone)]
@@ -33,6 +38,9 @@ pub enum JudgeError {
         /// How it ended, and what it said.
         how: String,
     },
+    /// Somebody asked the lab to stop meanwhile.
+    #[error(transparent)]
+    Interrupted(Interrupted),
     /// Its verdict is not in the record.
     #[error("failed to read the verdict: {source}")]
     NoVerdict {
@@ -58,23 +66,32 @@ impl Judge {
         }
     }
 
-    /// Has the record judged.
+    /// Has the record judged. A Ctrl-C on the way ends the judge; what was stopped before is judged all the same.
     ///
     /// # Errors
     /// [`JudgeError`]; a red verdict is none.
     pub fn judge(&self, record: &Record) -> Result<Verdict, JudgeError> {
         let failed = |how: String| JudgeError::Failed { judge: self.0.clone(), record: record.dir().into(), how };
-        let judge = Command::new(&self.0).arg(record.dir()).arg("--quiet").stdin(Stdio::null()).output();
-        let output = judge.map_err(|error| failed(format!("did not start: {error}")))?;
-        match output.status.code() {
+        let mut call = Call::new(&self.0, None, &[]).limit(LIMIT);
+        if interrupt::check().is_ok() {
+            call = call.interruptible();
+        }
+        call.push(record.dir()).push("--quiet");
+        let ended = call.run_to_its_end().map_err(|error| match error {
+            DockerError::Interrupted(by) => JudgeError::Interrupted(by),
+            DockerError::TimedOut { limit_s, said, .. } => failed(format!("is not done after {limit_s} s: {said}")),
+            DockerError::Unexpected { why, .. } => failed(format!("did not start: {why}")),
+            other => failed(other.to_string()),
+        })?;
+        match ended.status.code() {
             Some(0 | RED) => record.verdict().map_err(|source| JudgeError::NoVerdict {
                 judge: self.0.clone(),
                 record: record.dir().into(),
                 source,
             }),
             _ => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                Err(failed(format!("ended with {}: {}", output.status, said.trim())))
+                let said = String::from_utf8_lossy(&ended.stderr);
+                Err(failed(format!("ended with {}: {}", ended.status, said.trim())))
             }
         }
     }
@@ -84,6 +101,7 @@ impl Explain for JudgeError {
     fn exit(&self) -> Exit {
         match self {
             Self::NotFound { .. } => Exit::Preflight,
+            Self::Interrupted(by) => by.exit(),
             Self::Failed { .. } | Self::NoVerdict { .. } => Exit::Lab,
         }
     }
@@ -91,6 +109,7 @@ impl Explain for JudgeError {
     fn cause_name(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "judge-missing",
+            Self::Interrupted(by) => by.cause_name(),
             Self::Failed { .. } | Self::NoVerdict { .. } => "judge-failed",
         }
     }
@@ -100,6 +119,7 @@ impl Explain for JudgeError {
             Self::NotFound { .. } => {
                 "start the lab by `cargo xtask e2e`, which builds the judge, or name one with --judge".into()
             }
+            Self::Interrupted(by) => by.remedy(),
             Self::Failed { judge, record, .. } | Self::NoVerdict { judge, record, .. } => {
                 format!(
                     "judge the record by hand, and see what the program says: {} {}",

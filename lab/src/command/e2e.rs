@@ -58,6 +58,7 @@ pub fn run(arguments: &cli::E2e, console: &Console) -> Result<Exit> {
     let run = Run { order: &order, record: &record, items: Vec::new(), job: None, queue_recorded: false };
     let mut context = Context { site: Some(site), console, places: &places, run: Some(run) };
     let failed = go_through(&mut context, &mut evidence);
+    let failed = failed.map(|FailedStep { step, failure }| FailedStep { step, failure: failure.of_lab(name) });
     // Whatever still runs of the Job is stopped here; its last words belong to the record.
     context.run = None;
     let finished = evidence.finish(failed.as_ref()).map_err(Failure::from);
@@ -105,8 +106,14 @@ fn conclude(
     failed: Option<&FailedStep>,
 ) -> Exit {
     let console = context.console;
-    let verdict = judge.judge(evidence.record()).map_err(Failure::from);
     let name = arguments.up.place.which.name.as_str();
+    let mut verdict = judge.judge(evidence.record()).map_err(Failure::from);
+    if failed.is_none()
+        && let Err(stopped) = interrupt::check()
+    {
+        // The run was through, and somebody wants no more of it.
+        verdict = Err(stopped.into());
+    }
     let is_red = verdict.as_ref().is_ok_and(|verdict| !verdict.green);
     if is_red && failed.is_none() {
         // What was kept for a green run is not enough to see why this one is red; the verdict itself matters more.
@@ -119,6 +126,7 @@ fn conclude(
         failed,
         verdict: verdict.as_ref(),
         kept: Some(name),
+        stood: !failed.is_some_and(|failed| flow::is_in(Phase::Up, failed.step)),
         keeping_costs: costs.as_deref(),
         teardown: None,
     };
@@ -127,11 +135,14 @@ fn conclude(
         interrupt::carry_through();
     }
     let teardown = wanted.then(|| flow::walk(&mut context, Phase::Down));
-    let failure = teardown.as_ref().and_then(|outcome| outcome.as_ref().err()).map(|failed| &failed.failure);
-    ending.teardown = failure;
     if matches!(teardown, Some(Ok(()))) {
         ending.kept = None;
     }
+    let failure = teardown.and_then(Result::err).map(|failed| failed.failure.of_lab(name));
+    // A teardown is gone through with in any case; whoever asked for an end is told that it is one.
+    let stopped = || Some(Failure::from(interrupt::check().err()?)).filter(|_| ending.exit() == Exit::Green);
+    let failure = failure.or_else(stopped);
+    ending.teardown = failure.as_ref();
     ending.print(console);
     github::report(&ending, console);
     ending.exit()

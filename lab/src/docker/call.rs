@@ -85,11 +85,15 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// It may take minutes, and ends at Ctrl-C.
-    pub fn long(mut self) -> Self {
-        self.limit = LONG;
+    /// It ends at Ctrl-C.
+    pub fn interruptible(mut self) -> Self {
         self.ends_at_interrupt = true;
         self
+    }
+
+    /// It may take minutes, and ends at Ctrl-C.
+    pub fn long(self) -> Self {
+        self.limit(LONG).interruptible()
     }
 
     /// Runs it and takes an exit code other than 0 for an error.

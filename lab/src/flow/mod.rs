@@ -165,6 +165,11 @@ pub fn walk(context: &mut Context<'_>, phase: Phase) -> Result<(), FailedStep> {
     outcome
 }
 
+/// Whether the step of this name belongs to a phase.
+pub fn is_in(phase: Phase, name: &str) -> bool {
+    TUTORIAL.iter().any(|step| step.phase == phase && step.name == name)
+}
+
 fn take(step: &Step, context: &mut Context<'_>) -> Result<()> {
     let record = context.run.as_ref().map(|run| run.record);
     let announced = Announced::start(step.name, step.verb, context.console, record);

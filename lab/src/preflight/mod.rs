@@ -12,6 +12,7 @@ use crate::cli;
 use crate::console::{Console, Tone, plural, size};
 use crate::datasets::Source;
 use crate::failure::{Exit, Explain, Failure, Result};
+use crate::interrupt;
 use crate::job::program::Program as Worker;
 use crate::judge::Judge;
 use crate::places::Places;
@@ -206,6 +207,8 @@ pub fn insist(needs: &Needs<'_>, console: &Console) -> Result<(Found, String)> {
         }
         return Ok((found, told));
     };
+    // What is missing may be so because somebody stopped the look at it.
+    interrupt::check()?;
     wrong.iter().for_each(|failure| console.failure(failure));
     Err(if last.is_interruption() { last } else { last.with_exit(Exit::Preflight) })
 }

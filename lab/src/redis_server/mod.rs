@@ -7,12 +7,14 @@ mod apt;
 mod server;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
 pub use server::{Server, Start};
 
 use crate::console::Console;
-use crate::failure::{Exit, Explain, Result};
+use crate::docker::DockerError;
+use crate::docker::call::Call;
+use crate::failure::{Exit, Explain, Failure, Place, Result};
 use crate::interrupt;
 use crate::state::RedisState;
 
@@ -20,6 +22,10 @@ use crate::state::RedisState;
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 /// The first Redis with LMOVE and BLMOVE, by which a claim is one step.
 const VERSION_MIN: (u32, u32) = (6, 2);
+/// How long a program may take to say which version it is.
+const VERSION_LIMIT: Duration = Duration::from_secs(10);
+/// How a program was found that somebody has named.
+const NAMED: &str = "named by --redis-server or LAB_REDIS_SERVER";
 /// The cause of [`RedisError::NotFetched`]: no fault, if nobody wants to start it yet.
 pub const NOT_FETCHED: &str = "redis-not-fetched";
 
@@ -113,15 +119,15 @@ pub enum RedisError {
 /// [`RedisError`]: there is none, or what was named is none.
 pub fn find(named: Option<&Path>, cache: &Path, fetch: Fetch, console: &Console) -> Result<Program> {
     if let Some(path) = named {
-        return Ok(examine(path, "named by --redis-server or LAB_REDIS_SERVER")?);
+        return examine(path, NAMED);
     }
     for name in PROGRAMS {
         if let Ok(path) = which::which(name) {
-            return Ok(examine(&path, "on the PATH")?);
+            return examine(&path, "on the PATH");
         }
     }
     if let Some(path) = apt::fetched(cache) {
-        return Ok(examine(&path, "fetched into the cache")?);
+        return examine(&path, "fetched into the cache");
     }
     if let Err(why) = apt::is_possible() {
         return Err(RedisError::NotFound { why, remedy: install_command() }.into());
@@ -135,7 +141,7 @@ pub fn find(named: Option<&Path>, cache: &Path, fetch: Fetch, console: &Console)
         interrupt::check()?;
     }
     let path = fetched?;
-    Ok(examine(&path, "fetched into the cache")?)
+    examine(&path, "fetched into the cache")
 }
 
 /// A connection that gives up on a server that hangs.
@@ -143,7 +149,7 @@ pub fn find(named: Option<&Path>, cache: &Path, fetch: Fetch, console: &Console)
 /// # Errors
 /// [`RedisError::NoAnswer`].
 pub fn connect(port: u16) -> Result<redis::Connection, RedisError> {
-    let limit = std::time::Duration::from_secs(5);
+    let limit = Duration::from_secs(5);
     let open = || -> redis::RedisResult<redis::Connection> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{port}/"))?;
         let connection = client.get_connection_with_timeout(limit)?;
@@ -159,13 +165,26 @@ impl Program {
     pub fn announce(&self, port: u16) -> RedisState {
         RedisState { program: self.path.clone(), version: self.version.clone(), port, process: None }
     }
+
+    /// Somebody has asked for this one.
+    pub fn is_named(&self) -> bool {
+        self.origin == NAMED
+    }
 }
 
-/// Asks a program what it is.
-fn examine(path: &Path, origin: &'static str) -> Result<Program, RedisError> {
-    let refuse = |why: String| RedisError::NotAServer { path: path.into(), origin, why };
-    let output = Command::new(path).arg("--version").output().map_err(|error| refuse(error.to_string()))?;
-    let text = String::from_utf8_lossy(&output.stdout);
+/// Asks a program what it is. One that does not answer is not waited for, and its end by a Ctrl-C is no fault of its own.
+fn examine(path: &Path, origin: &'static str) -> Result<Program> {
+    let refuse = |why: String| Failure::from(RedisError::NotAServer { path: path.into(), origin, why });
+    let call = Call::new(path, None, &["--version"]).limit(VERSION_LIMIT).interruptible();
+    let ended = call.run_to_its_end().map_err(|error| match error {
+        DockerError::Interrupted(by) => by.into(),
+        DockerError::TimedOut { limit_s, .. } => {
+            refuse(format!("`--version` is not done after {limit_s} s, and was ended"))
+        }
+        DockerError::Unexpected { why, .. } => refuse(why),
+        other => refuse(other.to_string()),
+    })?;
+    let text = String::from_utf8_lossy(&ended.stdout);
     let first = text.lines().next().unwrap_or_default();
     let Some(version) = parse_version(first) else {
         return Err(refuse(format!("`--version` does not print a server's version but `{first}`")));
@@ -233,6 +252,11 @@ impl Explain for RedisError {
         }
     }
 
+    fn evidence(&self) -> Option<Place> {
+        let Self::Died { log, .. } = self else { return None };
+        Some(Place { file: "logs/redis.log".into(), holds: log.rsplit(" | ").next().unwrap_or_default().into() })
+    }
+
     fn remedy(&self) -> String {
         match self {
             Self::NotFound { remedy, .. } => remedy.clone(),
@@ -242,9 +266,10 @@ impl Explain for RedisError {
                 "sudo apt-get install redis-server, or name one: export LAB_REDIS_SERVER=/path/to/redis-server".into()
             }
             Self::PortTaken { .. } => "leave --redis-port away for a free port, or name another".into(),
-            Self::Died { .. } => {
-                "read its log; `cargo xtask lab down` removes its directory, and `up` starts afresh".into()
-            }
+            Self::Died { dir, .. } => format!(
+                "read its log, `{}`; `cargo xtask lab down` removes its directory, and `up` starts afresh",
+                dir.join(server::LOG).display()
+            ),
             Self::NoAnswer { .. } => {
                 "`cargo xtask lab up` starts it again; `cargo xtask lab logs --redis` shows its log".into()
             }

@@ -1,10 +1,12 @@
 //! Ctrl-C and SIGTERM, once and twice, in each part of a run.
 
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process_group};
 
-use crate::harness::{Place, or_skip, wait_until};
+use crate::harness::{Place, Said, or_skip, program, redis_server, wait_until};
 use crate::said;
 
 /// One signal in the middle of a run: the worker is stopped, the evidence gathered, the lab kept, the exit code the
@@ -93,4 +95,39 @@ fn ctrl_c_ends_a_wait_of_up() {
     said::compare("interrupted-up", &place, &said);
     place.run(&["up"]).assert_code(0);
     place.assert_up("default", "after another up");
+}
+
+/// Starts a command in a group of its own, and does what a terminal does at Ctrl-C once `marker` is there: the signal goes
+/// to everybody in the group.
+fn ctrl_c_of_a_terminal(place: &Place, mut command: Command, marker: &str) -> Said {
+    command.process_group(0);
+    let running = place.start(command);
+    assert!(wait_until(|| place.path(marker).exists()), "there is no `{marker}`:\n{}", running.err());
+    kill_process_group(running.pid(), Signal::INT).expect("a group of its own");
+    running.wait()
+}
+
+/// Ctrl-C of a terminal reaches the whole group: that a program dies of it which the lab has asked something, Redis its
+/// version or the judge its verdict, is no fault of that program.
+#[test]
+fn ctrl_c_of_a_terminal_is_never_taken_for_a_fault() {
+    let place = or_skip!(Place::new());
+    let server = redis_server().expect("a server, as there is a place");
+    let slow = |marker: &str, program: &std::path::Path| {
+        let text = format!("touch {}; sleep 0.5; exec {} \"$@\"", place.path(marker).display(), program.display());
+        place.script(&format!("slow-{}", marker.replace('/', "-")), &text)
+    };
+    let redis = slow("scripts/asked", &server);
+    let said = ctrl_c_of_a_terminal(&place, place.e2e(&["--redis-server", &redis]), "scripts/asked");
+    said.assert_code(130);
+    assert!(said.err.contains("error: stopped by Ctrl-C") && !place.path("runs").exists(), "{}", said.err);
+
+    let judge = slow("scripts/judging", &program("judge"));
+    let said = ctrl_c_of_a_terminal(&place, place.e2e(&["--judge", &judge]), "scripts/judging");
+    said.assert_code(130);
+    said::compare("interrupted-judge", &place, &said);
+    assert_eq!(place.evidence("record.json")["outcome"]["kind"], "finished");
+    place.assert_up("default", "after the signal");
+    place.run(&["down"]).assert_code(0);
+    place.assert_nothing_is_left("after down");
 }
