@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::console::Form;
 use crate::datasets::{DAYS_MAX, Source};
@@ -386,12 +386,36 @@ pub struct Gc {
 }
 
 impl Cli {
+    /// Reads the command line. A variable that is set to nothing counts as one that is not set.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub fn read() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&without_empty_variables(Self::command()).try_get_matches()?)
+    }
+
     /// How much is said, and in which form.
     pub fn form(&self) -> Form {
         match (self.speech.json, self.speech.quiet) {
             (true, _) => Form::Json,
             (false, true) => Form::Quiet,
             (false, false) => Form::Human,
+        }
+    }
+}
+
+impl Command {
+    /// The lab that it is about; the default one where it is about none.
+    pub fn lab(&self) -> &str {
+        match self {
+            Self::E2e(e2e) => &e2e.up.place.which.name,
+            Self::Up(up) => &up.place.which.name,
+            Self::Status(Status { which, .. }) | Self::Logs(Logs { which, .. }) | Self::Down(Down { which, .. }) => {
+                &which.name
+            }
+            Self::Doctor(_) | Self::Explain(_) | Self::Gc(_) | Self::RedisServer(_) | Self::ExportImage(_) => {
+                DEFAULT_NAME
+            }
         }
     }
 }
@@ -430,6 +454,12 @@ impl E2e {
     }
 }
 
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let unset = |arg: Arg| if is_empty(&arg) { arg.env(None::<&'static str>) } else { arg };
+    command.mut_args(unset).mut_subcommands(without_empty_variables)
+}
+
 /// A name that can be a directory, a label and a part of a command line.
 fn lab_name(text: &str) -> Result<String, String> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -451,7 +481,6 @@ mod tests {
     /// The command line is well formed, whatever clap checks only when it is used.
     #[test]
     fn every_command_can_be_parsed() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
     }
 

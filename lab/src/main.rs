@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use lab::cli::{Cli, Command};
 use lab::command::{doctor, down, e2e, explain, export_image, gc, logs, redis_server, status, up};
@@ -13,7 +12,7 @@ use lab::{failure::Exit, github, interrupt, wait};
 const USAGE: &str = "usage";
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
+    let cli = Cli::read().unwrap_or_else(|error| refuse(&error));
     let console = Console::new(cli.form());
     if wait::time_scale().is_none() {
         let error = format!("`{}` is not a number above 0, at most 10000", wait::TIME_SCALE);
@@ -42,6 +41,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
+            let failure = failure.of_lab(cli.command.lab());
             console.failure(&failure);
             if matches!(cli.command, Command::E2e(_)) {
                 github::report_refusal(&failure.cause, &failure.error, &failure.remedy, &console);
