@@ -264,6 +264,15 @@ pub enum TargetError {
     },
 }
 
+/// The lab stands otherwise than is asked now.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to use lab `{lab}` as asked: it stands with {stands}, and {asked} is asked for")]
+pub struct StandsOtherwise {
+    lab: String,
+    stands: String,
+    asked: String,
+}
+
 /// Refuses a lab that stands on another target.
 ///
 /// # Errors
@@ -313,6 +322,23 @@ impl Target {
             Self::Kind => kind::COMMANDS,
             Self::Gke => gke::COMMANDS,
         }
+    }
+}
+
+impl Explain for StandsOtherwise {
+    fn exit(&self) -> Exit {
+        Exit::Preflight
+    }
+
+    fn cause_name(&self) -> &'static str {
+        "lab-stands-otherwise"
+    }
+
+    fn remedy(&self) -> String {
+        format!(
+            "take it down first: `cargo xtask lab down --name {}`; or ask for what stands, or another --name",
+            self.lab
+        )
     }
 }
 

@@ -60,6 +60,9 @@ fn what_is_missing_is_found_before_anything_is_started() {
     let text = place.path("scripts/text");
     std::fs::write(&text, "no program").expect("a file");
     refuses(3, "redis-no-program", &place, named(text.to_str().expect("UTF-8")));
+    let mut hangs = named(&place.script("hangs", "exec sleep 300"));
+    hangs.env("LAB_TIME_SCALE", "0.1");
+    refuses(3, "redis-says-nothing", &place, hangs);
 
     let with = |arguments: &[&str], name: &str, value: &str| {
         let mut command = place.e2e(arguments);
@@ -131,8 +134,11 @@ fn a_server_that_does_not_serve_is_told_with_its_log() {
     refuses(4, "redis-dies", &place, place.command(&["up", "--redis-server", &dies]));
     let mute = redis_that(&place, "7.0.0", "exec sleep 300");
     let mut never = place.command(&["up", "--redis-server", &mute]);
-    never.env("LAB_TIME_SCALE", "0.01");
+    never.env("LAB_TIME_SCALE", "0.1");
     refuses(4, "redis-never-answers", &place, never);
+    // A run says so of its lab by its name: what there is of it never stood, and the log lies in the record.
+    let dies = redis_that(&place, "7.0.0", "echo 'no luck today' > redis.log; exit 1");
+    refuses(4, "redis-dies-e2e", &place, place.e2e(&["--name", "other", "--redis-server", &dies]));
     place.run(&["up"]).assert_code(0);
     place.assert_up("default", "with a good server");
 }
@@ -199,4 +205,33 @@ fn no_redis_and_no_apt_is_told_with_the_command_that_mends_it() {
         command.env_remove("LAB_REDIS_SERVER").env("PATH", &bin);
         refuses(3, &format!("redis-nowhere-{manager}"), &place, command);
     }
+}
+
+/// A lab that is up is not used where another Redis is asked for: it says how it stands. What is not asked for, or is the
+/// same, is no difference.
+#[test]
+fn a_lab_that_stands_otherwise_is_refused() {
+    let place = or_skip!(Place::new());
+    place.run(&["up"]).assert_code(0);
+    let port = place.status("default")["redis"]["port"].as_u64().expect("a port");
+    place.run(&["up", "--redis-port", &port.to_string()]).assert_code(0);
+    let other = if port == 7777 { "7778" } else { "7777" };
+    refuses(3, "stands-on-another-port", &place, place.command(&["up", "--redis-port", other]));
+    let redis = redis_that(&place, "7.0.0", "exit 1");
+    refuses(3, "stands-with-another-redis", &place, place.command(&["up", "--redis-server", &redis]));
+    refuses(3, "stands-otherwise-e2e", &place, place.e2e(&["--redis-port", other]));
+    assert!(!place.path("runs").exists());
+    place.assert_up("default", "after the refusals");
+}
+
+/// A variable that is set to nothing counts as one that is not set.
+#[test]
+fn an_empty_variable_is_none() {
+    let place = Place::without_redis();
+    let mut command = place.command(&["doctor", "--target", "local"]);
+    for name in ["LAB_REDIS_SERVER", "LAB_RUNS", "LAB_WORKER", "LAB_JUDGE", "LAB_NODE_IMAGE"] {
+        command.env(name, "");
+    }
+    let said = place.finish(command);
+    assert!(said.code() != 2 && said.out.contains("judge"), "code {}: {}{}", said.code(), said.out, said.err);
 }

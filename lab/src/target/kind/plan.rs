@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Names, cli};
 use crate::docker::{Docker, Versions};
-use crate::failure::{Exit, Explain, Result};
+use crate::failure::Result;
 use crate::image::WorkerImage;
 use crate::state::KindState;
+use crate::target::StandsOtherwise;
 
 /// How pods reach the export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -76,15 +77,6 @@ pub enum WorkerChoice {
     Own(Box<WorkerImage>),
     /// Any other that keeps the contract; the engine has it.
     Other(String),
-}
-
-/// The lab stands otherwise than is asked now.
-#[derive(Debug, thiserror::Error)]
-#[error("failed to use lab `{lab}` as asked: it stands with {stands}, and {asked} is asked for")]
-pub struct StandsOtherwise {
-    lab: String,
-    stands: String,
-    asked: String,
 }
 
 impl Plan {
@@ -194,21 +186,4 @@ pub fn find_kind() -> Result<(PathBuf, String), cli::KindError> {
 /// When the program cannot be an image of its own.
 pub fn own_worker(program: &Path) -> Result<WorkerChoice> {
     Ok(WorkerChoice::Own(Box::new(crate::image::assemble(program)?)))
-}
-
-impl Explain for StandsOtherwise {
-    fn exit(&self) -> Exit {
-        Exit::Preflight
-    }
-
-    fn cause_name(&self) -> &'static str {
-        "lab-stands-otherwise"
-    }
-
-    fn remedy(&self) -> String {
-        format!(
-            "take it down first: `cargo xtask lab down --name {}`; or ask for what stands, or another --name",
-            self.lab
-        )
-    }
 }

@@ -15,7 +15,7 @@ use rustix::process::Signal;
 pub use commands::COMMANDS;
 use share::HostShare;
 
-use super::{Facts, JobOrder, RunningJob, Share, Site, Target};
+use super::{Facts, JobOrder, RunningJob, Share, Site, StandsOtherwise, Target};
 use crate::console::{Console, Tone, plural, size};
 use crate::failure::{Exit, Explain, Failure, Result};
 use crate::flow::error::FlowError;
@@ -57,11 +57,17 @@ impl<'a> Local<'a> {
     /// Takes up the lab whose lock is held, whatever there is of it. Nothing is changed yet.
     ///
     /// # Errors
-    /// When its state cannot be read, or says that it stands elsewhere.
+    /// When its state cannot be read, or it stands elsewhere or otherwise than is asked.
     pub fn open(lab: LabDir, lock: Lock, program: Program, port: Option<u16>, console: &'a Console) -> Result<Self> {
         kill_point("up-locked");
         let state = lab.read()?.unwrap_or_else(|| State::begin(lab.name(), Target::Local.name()));
         super::check_target(&state, Target::Local)?;
+        if let (Some(server), Some(known)) = (standing(&lab, &state), &state.redis) {
+            check_asked(&program, port, &server, known).map_err(|(stands, asked)| {
+                let lab = lab.name().to_owned();
+                StandsOtherwise { lab, stands, asked }
+            })?;
+        }
         let share = HostShare::new(lab.share());
         Ok(Self { lab, lock, state, program, port, server: None, share, console })
     }
@@ -80,8 +86,7 @@ impl<'a> Local<'a> {
 impl Site for Local<'_> {
     fn up_environment(&mut self) -> Result<String> {
         let name = self.lab.name();
-        let known = self.state.redis.as_ref().filter(|_| self.state.phase == Phase::Up);
-        self.server = known.and_then(|redis| Server::known(redis, &self.lab.redis()));
+        self.server = standing(&self.lab, &self.state);
         // What an earlier run left running, and what a kill kept out of the state file.
         let swept = self.lab.marker().sweep(self.server.as_ref().map(Server::process));
         if swept > 0 {
@@ -249,6 +254,32 @@ pub fn take_down(lab: &LabDir, lock: Lock, state: Option<State>) -> Result<Strin
     kill_point("down-state-removed");
     lock.remove(lab)?;
     Ok(if had.is_empty() { "nothing was up".into() } else { format!("{} removed", had.join(", ")) })
+}
+
+/// The lab's server, if the lab is up.
+fn standing(lab: &LabDir, state: &State) -> Option<Server> {
+    let known = state.redis.as_ref().filter(|_| state.phase == Phase::Up);
+    known.and_then(|redis| Server::known(redis, &lab.redis()))
+}
+
+/// Holds what was asked for against the server that stands. What was not asked for gives way to it.
+///
+/// # Errors
+/// What differs: how it stands, and what is asked for.
+fn check_asked(
+    program: &Program,
+    port: Option<u16>,
+    server: &Server,
+    known: &RedisState,
+) -> Result<(), (String, String)> {
+    if let Some(port) = port.filter(|port| *port != server.port()) {
+        return Err((format!("Redis on {HOST}:{}", server.port()), format!("port {port}")));
+    }
+    let is_other = || fs::canonicalize(&program.path).ok() != fs::canonicalize(&known.program).ok();
+    if program.is_named() && program.path != known.program && is_other() {
+        return Err((format!("Redis `{}`", known.program.display()), format!("`{}`", program.path.display())));
+    }
+    Ok(())
 }
 
 /// What the kubelet sets for a service named `redis`. `REDIS_PORT` is a trap that it sets, too.
