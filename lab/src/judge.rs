@@ -8,7 +8,7 @@ use crate::docker::call::Call;
 use crate::failure::{Exit, Explain};
 use crate::interrupt::{self, Interrupted};
 use crate::job::program::{beside_lab, check_executable};
-use crate::record::{Record, RecordError, Verdict};
+use crate::record::{Record, Verdict};
 
 /// The judge's own exit code for a record that it objects to.
 const RED: i32 = 6;
@@ -41,16 +41,6 @@ pub enum JudgeError {
     /// Somebody asked the lab to stop meanwhile.
     #[error(transparent)]
     Interrupted(Interrupted),
-    /// Its verdict is not in the record.
-    #[error("failed to read the verdict: {source}")]
-    NoVerdict {
-        /// The program.
-        judge: PathBuf,
-        /// What it was to judge.
-        record: PathBuf,
-        /// Why the verdict cannot be read.
-        source: RecordError,
-    },
 }
 
 impl Judge {
@@ -83,16 +73,11 @@ impl Judge {
             DockerError::Unexpected { why, .. } => failed(format!("did not start: {why}")),
             other => failed(other.to_string()),
         })?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let said = Some(said.trim()).filter(|said| !said.is_empty()).unwrap_or("it said nothing");
         match ended.status.code() {
-            Some(0 | RED) => record.verdict().map_err(|source| JudgeError::NoVerdict {
-                judge: self.0.clone(),
-                record: record.dir().into(),
-                source,
-            }),
-            _ => {
-                let said = String::from_utf8_lossy(&ended.stderr);
-                Err(failed(format!("ended with {}: {}", ended.status, said.trim())))
-            }
+            Some(0 | RED) => record.verdict().map_err(|error| failed(format!("left no verdict ({error}): {said}"))),
+            _ => Err(failed(format!("ended with {}: {said}", ended.status))),
         }
     }
 }
@@ -102,7 +87,7 @@ impl Explain for JudgeError {
         match self {
             Self::NotFound { .. } => Exit::Preflight,
             Self::Interrupted(by) => by.exit(),
-            Self::Failed { .. } | Self::NoVerdict { .. } => Exit::Lab,
+            Self::Failed { .. } => Exit::Lab,
         }
     }
 
@@ -110,7 +95,7 @@ impl Explain for JudgeError {
         match self {
             Self::NotFound { .. } => "judge-missing",
             Self::Interrupted(by) => by.cause_name(),
-            Self::Failed { .. } | Self::NoVerdict { .. } => "judge-failed",
+            Self::Failed { .. } => "judge-failed",
         }
     }
 
@@ -120,7 +105,7 @@ impl Explain for JudgeError {
                 "start the lab by `cargo xtask e2e`, which builds the judge, or name one with --judge".into()
             }
             Self::Interrupted(by) => by.remedy(),
-            Self::Failed { judge, record, .. } | Self::NoVerdict { judge, record, .. } => {
+            Self::Failed { judge, record, .. } => {
                 format!(
                     "judge the record by hand, and see what the program says: {} {}",
                     judge.display(),
