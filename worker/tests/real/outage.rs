@@ -219,8 +219,17 @@ fn a_redis_that_is_full_is_waited_for_in_one_line() {
     let mut connection = stage.redis.connect();
     redis::cmd("CONFIG").arg("SET").arg("maxclients").arg(1).exec(&mut connection).unwrap();
     let worker = stage.start();
-    worker.note(&format!("Redis at `127.0.0.1:{}`", stage.redis.port()));
-    std::thread::sleep(Duration::from_millis(500));
+    // Until it has been turned away often enough to have said it more than once.
+    let start = Instant::now();
+    loop {
+        let stats: String = redis::cmd("INFO").arg("stats").query(&mut connection).unwrap();
+        let rejected = stats.lines().find_map(|line| line.strip_prefix("rejected_connections:")).unwrap();
+        if rejected.parse::<u64>().unwrap() >= 5 {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "the worker must ask again and again");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     redis::cmd("CONFIG").arg("SET").arg("maxclients").arg(100).exec(&mut connection).unwrap();
     let finished = worker.wait();
     finished.assert_code(0);
