@@ -161,7 +161,7 @@ mod tests {
     /// The directory is the workspace's, whatever a package says of its own, and is taken as it is written.
     #[test]
     fn the_target_directory_is_what_cargo_says() {
-        let metadata = r#"{"packages":[{"description":"a \"target_directory\":\"/no\""}],"target_directory":"/x/\"y\" \\z","version":1}"#;
+        let metadata = r#"{"packages":[{"description":"a \"","metadata":{"target_directory":"/no"}}],"target_directory":"/x/\"y\" \\z","version":1}"#;
         assert_eq!(target_directory_in(metadata), Some(PathBuf::from(r#"/x/"y" \z"#)));
         assert_eq!(target_directory_in("error: no such command"), None);
         let mut asked = cargo();
