@@ -28,7 +28,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done and green, 2 usage, 3 preflight (something is missing; nothing was started), \
-4 lab (it could not be stood up or taken down), 5 flow (a step failed), 6 verdict (a judge objects), 130 Ctrl-C, 143 SIGTERM.
+4 lab (it could not be stood up or taken down), 5 flow (a step failed), 6 verdict (a judge objects), 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 Environment: LAB_TIME_SCALE multiplies the limit of every wait (above 1 for a slow machine). NO_COLOR is honoured.";
 
 #[derive(Debug, Args)]
@@ -418,6 +418,11 @@ impl Command {
             }
         }
     }
+}
+
+/// What is typed behind `cargo xtask lab …` for a lab of this name: ` --name NAME`, or nothing where it is the default one.
+pub fn name_flag(name: &str) -> String {
+    if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
 }
 
 impl Where {

@@ -10,6 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
+use crate::cli::name_flag;
 use crate::console::say;
 use crate::failure::{Exit, Explain};
 
@@ -25,20 +26,21 @@ static CARRIED_THROUGH: AtomicBool = AtomicBool::new(false);
 #[error("stopped by {}", name(*.0))]
 pub struct Interrupted(u8);
 
-/// Starts listening. Signals before this call end the process as they always do.
+/// Starts listening, for a command that is about this lab. Signals before this call end the process as they always do.
 ///
 /// # Errors
 /// When the system refuses to hand signals over.
-pub fn listen() -> std::io::Result<()> {
+pub fn listen(lab: &str) -> std::io::Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         flag::register_usize(signal, Arc::clone(&ASKED), usize::from(small(signal)))?;
     }
+    let leaving = format!("\n     Leaving at once; what is still up: `cargo xtask lab status{}`", name_flag(lab));
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::spawn(move || {
         let mut told = false;
         for signal in signals.forever().map(small) {
             if std::mem::replace(&mut told, true) {
-                say("\n     Leaving at once; what is still up: `cargo xtask lab status`");
+                say(&leaving);
                 std::process::exit(Exit::Signal(signal).code().into());
             }
             let doing = if CARRIED_THROUGH.load(Ordering::SeqCst) {

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         }
         return Exit::Usage.into();
     }
-    if let Err(error) = interrupt::listen() {
+    if let Err(error) = interrupt::listen(cli.command.lab()) {
         eprintln!("error: failed to listen for signals: {error}");
         return Exit::Lab.into();
     }

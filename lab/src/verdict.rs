@@ -103,7 +103,7 @@ impl Ending<'_> {
             console.result(Tone::Note, "Command", &command_line(&self.evidence.summary().asked));
         }
         if let Some(name) = self.kept {
-            let name = if name == crate::cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
+            let name = crate::cli::name_flag(name);
             let what = if self.stood { "the lab is still up" } else { "what there is of the lab" };
             let look = format!("look: cargo xtask lab status{name}; cargo xtask lab logs{name}");
             console.result(Tone::Note, "Kept", &format!("{what}; {look}"));

@@ -184,7 +184,7 @@ impl Status {
             console.result(Tone::Note, "Last run", run);
         }
         if *state == "partial" {
-            let flag = if name == cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
+            let flag = cli::name_flag(name);
             let remedy = format!("`cargo xtask lab up{flag}` finishes it, `cargo xtask lab down{flag}` removes it");
             console.result(Tone::Note, "Remedy", &remedy);
         }

@@ -36,13 +36,9 @@ pub fn run(arguments: &cli::Up, console: &Console) -> Result<Exit> {
     walked.map_err(|failed| say_what_stays(failed.failure, name, costs.as_deref()))?;
     console.line(Tone::Good, "Up", &format!("lab `{name}` on {}", target.name()));
     if let Some(costs) = costs {
-        console.line(Tone::Note, "Cost", &format!("{costs}, until `cargo xtask lab down{}`", flag(name)));
+        console.line(Tone::Note, "Cost", &format!("{costs}, until `cargo xtask lab down{}`", cli::name_flag(name)));
     }
     Ok(Exit::Green)
-}
-
-fn flag(name: &str) -> String {
-    if name == cli::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
 }
 
 /// Complains about labs that cost money beyond the time that they were meant to live.
@@ -57,7 +53,7 @@ pub fn complain(ledger: &Ledger, console: &Console) -> Result<()> {
 /// An interruption has no remedy of its own; but half a lab is there. Where that costs money, it is said in any case.
 fn say_what_stays(failure: Failure, name: &str, costs: Option<&str>) -> Failure {
     if let Some(costs) = costs {
-        let flag = flag(name);
+        let flag = cli::name_flag(name);
         let stays = format!("what was made so far stays and may cost {costs}: `cargo xtask lab down{flag}` removes it");
         let remedy = if failure.remedy.is_empty() { stays } else { format!("{}; {stays}", failure.remedy) };
         return Failure { remedy, ..failure };
@@ -65,7 +61,7 @@ fn say_what_stays(failure: Failure, name: &str, costs: Option<&str>) -> Failure 
     if !failure.is_interruption() {
         return failure;
     }
-    let flag = flag(name);
+    let flag = cli::name_flag(name);
     let remedy = format!(
         "what was made so far stays: `cargo xtask lab up{flag}` finishes it, `cargo xtask lab down{flag}` removes it"
     );

@@ -97,7 +97,7 @@ fn a_worker_that_does_nothing_is_found_by_the_judges() {
 fn redis_gone_in_the_middle_is_the_flows_fault() {
     let place = or_skip!(Place::new());
     let running = place.start(place.e2e(&["--worker-cmd", "echo here >&2; exec sleep 300"]));
-    place.wait_for_worker("here");
+    place.wait_for_worker("default", "here");
     let pid = place.status("default")["redis"]["pid"].as_i64().expect("a pid");
     let pid = rustix::process::Pid::from_raw(pid as i32).expect("a pid");
     rustix::process::kill_process(pid, Signal::KILL).expect("a server that runs");

@@ -138,9 +138,12 @@ impl Place {
         serde_json::from_str(&said.out).expect("a JSON line")
     }
 
-    /// Waits until the worker has said this on standard error.
-    pub fn wait_for_worker(&self, text: &str) {
-        assert!(wait_until(|| self.run(&["logs", "--stderr"]).out.contains(text)), "the worker has not said `{text}`");
+    /// Waits until the worker of a lab has said this on standard error.
+    pub fn wait_for_worker(&self, name: &str, text: &str) {
+        assert!(
+            wait_until(|| self.run(&["logs", "--stderr", "--name", name]).out.contains(text)),
+            "the worker has not said `{text}`"
+        );
     }
 
     /// A connection to a lab's Redis.

@@ -16,7 +16,7 @@ fn one_signal_stops_a_run_in_order() {
     for (signal, code, name) in [(Signal::INT, 130, "ctrl-c"), (Signal::TERM, 143, "sigterm")] {
         let place = or_skip!(Place::new());
         let running = place.start(place.e2e(&["--worker-cmd", "echo here >&2; exec sleep 300"]));
-        place.wait_for_worker("here");
+        place.wait_for_worker("default", "here");
         running.signal(signal);
         let said = running.wait();
         said.assert_code(code);
@@ -36,7 +36,7 @@ fn one_signal_stops_a_run_in_order() {
 fn what_is_started_hears_every_signal() {
     let place = or_skip!(Place::new());
     let running = place.start(place.e2e(&["--worker-cmd", "grep SigBlk /proc/self/status >&2; exec sleep 300"]));
-    place.wait_for_worker("SigBlk:\t0000000000000000");
+    place.wait_for_worker("default", "SigBlk:\t0000000000000000");
     let pid = place.status("default")["redis"]["pid"].as_i64().expect("a pid");
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a server that runs");
     assert!(status.contains("SigBlk:\t0000000000000000"), "{status}");
@@ -65,18 +65,22 @@ fn a_signal_at_any_instant_is_never_taken_for_a_fault() {
 fn a_second_ctrl_c_leaves_at_once() {
     let place = or_skip!(Place::new());
     let worker = "trap '' TERM; echo deaf >&2; while :; do sleep 0.1; done";
-    let mut running = place.start(place.e2e(&["--worker-cmd", worker]));
-    place.wait_for_worker("deaf");
+    let mut running = place.start(place.e2e(&["--name", "left", "--worker-cmd", worker]));
+    place.wait_for_worker("left", "deaf");
     running.signal(Signal::INT);
     running.wait_for("Stopping in order (Ctrl-C); once more leaves at once");
     running.signal(Signal::INT);
     let said = running.wait();
     said.assert_code(130);
-    assert!(said.err.contains("Leaving at once; what is still up: `cargo xtask lab status`"), "{}", said.err);
+    assert!(
+        said.err.contains("Leaving at once; what is still up: `cargo xtask lab status --name left`"),
+        "{}",
+        said.err
+    );
     assert!(said.seconds < 20.0, "it has waited for the grace: {} s", said.seconds);
     assert!(wait_until(|| place.processes().len() == 1), "{:?}: not Redis alone", place.processes());
-    place.run(&["up"]).assert_code(0);
-    place.assert_up("default", "after the second signal");
+    place.run(&["up", "--name", "left"]).assert_code(0);
+    place.assert_up("left", "after the second signal");
 }
 
 /// Ctrl-C ends `up` while it waits, and what it had begun is finished or removed by the next command.
