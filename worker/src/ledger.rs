@@ -77,6 +77,11 @@ impl Ledger {
         self.report.entries.push(entry);
     }
 
+    /// Takes back what it says of a checkpoint.
+    pub fn withdraw(&mut self, checkpoint: &str) {
+        self.report.entries.retain(|entry| entry.checkpoint != checkpoint);
+    }
+
     /// Writes the report into a draft.
     ///
     /// # Errors
@@ -107,7 +112,10 @@ impl Tail {
         };
         self.whole_bytes += whole_bytes;
         for entry in &report.entries {
-            note!("`{}` was reported while the report was replaced; its entry goes into the new one", entry.dataset);
+            note!(
+                "`{}` was reported while the report was replaced; its entry goes into the new one, unless that has a newer",
+                entry.dataset
+            );
         }
         Ok(report.entries)
     }

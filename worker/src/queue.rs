@@ -39,6 +39,9 @@ const REPORT_LOCK: &str = "datasets:report_lock";
 /// Notes on claims outlive every worker by a day at most.
 const CLAIMS_TTL_S: u64 = 86_400;
 
+/// So many items are looked at to know the queue by.
+const MOST_ITEMS: isize = 1024;
+
 /// An item in the hands of this session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -171,6 +174,20 @@ impl Queue {
         Ok(waiting == 0 && processing == 0)
     }
 
+    /// What waits and what is in anybody's hands, of each at most the [`MOST_ITEMS`] that come first.
+    ///
+    /// # Errors
+    /// As [`Queue::is_empty`].
+    pub fn items(&mut self) -> Result<Vec<Vec<u8>>, QueueError> {
+        self.link.call("look at the queue", Duration::ZERO, |connection, _| {
+            // In this order, so that one that is claimed between the two is seen.
+            let lists = [WAITING, PROCESSING]
+                .map(|list| redis::cmd("LRANGE").arg(list).arg(-MOST_ITEMS).arg(-1).query::<Vec<Vec<u8>>>(connection));
+            let [waiting, processing] = lists;
+            Ok([waiting?, processing?].concat())
+        })
+    }
+
     /// Whether an item waits, is in anybody's hands, or was set aside.
     ///
     /// # Errors
@@ -201,6 +218,8 @@ impl Queue {
                         note!("`{}` was claimed as the connection broke; going on with it", show(&claim.item));
                         return Ok(Claimed::Item(claim));
                     }
+                    // What the broken connection carried is known now: it was claimed, and somebody else has it.
+                    self.link.is_in_doubt = false;
                 }
                 ClaimReply::Duplicate(item) => {
                     note!("`{}` waited a second time while it is worked on; dropped the copy", show(&item));

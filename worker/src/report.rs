@@ -73,6 +73,11 @@ impl Report {
         Ok(Report { entries })
     }
 
+    /// Whether an entry names this checkpoint.
+    pub fn names(&self, checkpoint: &str) -> bool {
+        self.entries.iter().any(|entry| entry.checkpoint == checkpoint)
+    }
+
     /// The entry of a dataset, by its file name.
     pub fn entry(&self, dataset: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.dataset == dataset)

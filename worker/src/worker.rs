@@ -7,11 +7,11 @@ use crate::checkpoint::{Checkpoint, Metadata, SCHEMA_VERSION};
 use crate::config::Config;
 use crate::hold::{self, Hold};
 use crate::kill::kill_point;
-use crate::ledger::{Ledger, Tail};
+use crate::ledger::{Ledger, REPORT, Tail};
 use crate::lookout::Lookout;
 use crate::model::{self, Dataset, Trained};
 use crate::queue::{Claim, Queue, Server, show};
-use crate::report::Entry;
+use crate::report::{Entry, Report};
 use crate::share::{Output, Share};
 use crate::{log_line, note, signals};
 
@@ -65,14 +65,28 @@ pub fn run(config: &Config) -> Result<Outcome, Failure> {
         hold::start_heartbeat(&hold, &server, &session, config.lease)?;
         let mut lookout = Lookout::new(&session);
         let (replaced, late, hold) = (VecDeque::new(), Vec::new(), hold.clone());
-        let mut worker =
-            Worker { config, session, queue, hold, share, output, test_set, test_sha256, replaced, late, set_aside };
+        let found = queue.items()?;
+        let mut worker = Worker {
+            config,
+            session,
+            queue,
+            hold,
+            share,
+            output,
+            test_set,
+            test_sha256,
+            found,
+            replaced,
+            late,
+            set_aside,
+        };
         while let Some(claim) = lookout.next(&mut worker.queue, &worker.hold)? {
             log_line!("Processing dataset: {}", show(&claim.item));
             worker.process(&claim)?;
             worker.hold.set(None);
         }
         worker.finish()?;
+        worker.account_for_what_was_found()?;
         set_aside = worker.set_aside;
     }
     log_line!("Queue empty, exiting");
@@ -97,6 +111,8 @@ struct Worker<'a> {
     output: Output,
     test_set: Dataset,
     test_sha256: String,
+    /// What was in the queue when the session began.
+    found: Vec<Vec<u8>>,
     /// The reports that this session replaced, the latest one last.
     replaced: VecDeque<Tail>,
     /// Entries that came to them later, and that are in no report yet.
@@ -155,8 +171,7 @@ impl Worker<'_> {
         let trained = watch.lap_s();
         kill_point("trained");
 
-        self.publish_checkpoint(claim, &day.checkpoint, &bytes)?;
-        self.publish_report(claim, &day, &checkpoint)?;
+        self.publish(claim, &day, &checkpoint, &bytes)?;
         let published = watch.lap_s();
         self.complete(claim)?;
         self.tell(&day, &checkpoint, &bytes, Seconds { read, trained, published });
@@ -215,13 +230,28 @@ impl Worker<'_> {
     /// shows. Where neither does, Redis has lost its data, and what waited with it.
     fn leave_to_others(&mut self, claim: &Claim) -> Result<(), Failure> {
         let item = show(&claim.item);
-        if !self.queue.knows(&claim.item)? {
-            let report = Ledger::peek(&self.output)?;
-            if !day::file_name(&claim.item).is_ok_and(|name| report.entry(name).is_some()) {
-                return Err(Failure::QueueLost { item });
-            }
+        let report = Ledger::peek(&self.output)?;
+        if !self.is_accounted_for(&claim.item, &report)? {
+            return Err(Failure::QueueLost { item });
         }
         note!("`{item}` is in other hands now; leaving it to them");
+        Ok(())
+    }
+
+    /// Whether an item is in the queue, set aside, or in the report.
+    fn is_accounted_for(&mut self, item: &[u8], report: &Report) -> Result<bool, Failure> {
+        let is_reported = day::file_name(item).is_ok_and(|name| report.entry(name).is_some());
+        Ok(is_reported || self.queue.knows(item)?)
+    }
+
+    /// A queue is also empty when Redis has lost it. What was in it when the session began must have come to its end.
+    fn account_for_what_was_found(&mut self) -> Result<(), Failure> {
+        let report = Ledger::peek(&self.output)?;
+        for item in std::mem::take(&mut self.found) {
+            if !self.is_accounted_for(&item, &report)? {
+                return Err(Failure::QueueCutShort { item: show(&item) });
+            }
+        }
         Ok(())
     }
 
@@ -230,6 +260,9 @@ impl Worker<'_> {
         if let Ok(name) = day::file_name(&claim.item) {
             // Whoever worked on it before may have died over a draft.
             self.output.remove_drafts_of(&crate::checkpoint::file_name(name))?;
+        }
+        if claim.attempts > 1 {
+            self.output.remove_drafts_of(REPORT)?;
         }
         if !self.queue.set_aside(claim, reason)? {
             return self.leave_to_others(claim);

@@ -180,6 +180,8 @@ pub enum Trouble {
     ReadOnly,
     /// Somebody's script keeps it busy.
     Busy,
+    /// Somebody had it forget the scripts that were just loaded.
+    Forgetful,
     /// It is a replica without its master, or one of a cluster that is down.
     Headless,
     /// Its disk or its memory is full, or its replicas are gone.
@@ -197,6 +199,7 @@ impl Trouble {
             match kind {
                 ServerErrorKind::BusyLoading => return Some(Self::Loading),
                 ServerErrorKind::ReadOnly => return Some(Self::ReadOnly),
+                ServerErrorKind::NoScript => return Some(Self::Forgetful),
                 ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown | ServerErrorKind::TryAgain => {
                     return Some(Self::Headless);
                 }
@@ -243,6 +246,7 @@ impl fmt::Display for Trouble {
             Self::Loading => "is loading its data",
             Self::ReadOnly => "is read-only",
             Self::Busy => "is busy with somebody's script",
+            Self::Forgetful => "has forgotten the scripts of the queue",
             Self::Headless => "has lost its master, or its cluster is down",
             Self::CannotWrite => "takes no writes: its disk or its memory is full, or its replicas are gone",
             Self::Full => "has no connection left",

@@ -92,7 +92,11 @@ impl Output {
         let failed = |errno| self.failed("open", name, errno);
         let begin = || self.open(name, OFlags::RDWR | OFlags::CREATE);
         if !self.is_nfs {
-            return Ok(Watched { file: Some(begin().map_err(failed)?), name: None });
+            let file = self.open(name, OFlags::RDONLY).or_else(|errno| match errno {
+                Errno::NOENT => begin(),
+                errno => Err(errno),
+            });
+            return Ok(Watched { file: Some(file.map_err(failed)?), name: None });
         }
         let directory = self.directory.try_clone().map_err(|source| self.error("open", name, source))?;
         let second = self.draft_name(name, WATCHED);

@@ -25,6 +25,15 @@ pub enum Failure {
         /// The item, as it is shown.
         item: String,
     },
+    /// Redis does not know any more what waited.
+    #[error(
+        "failed to finish: `{item}` was in the queue when this session began, and now it is nowhere in it, nor in the report: Redis has lost its data\n\
+         fill the queue again with every dataset that `output/report.txt` does not name, on a Redis that keeps its data (appendonly yes)"
+    )]
+    QueueCutShort {
+        /// The item, as it is shown.
+        item: String,
+    },
     /// The share cannot be used.
     #[error(transparent)]
     Share(#[from] ShareError),
@@ -61,7 +70,7 @@ impl Failure {
         match self {
             Self::System(_) => 1,
             Self::Config(_) => 2,
-            Self::Queue(_) | Self::QueueLost { .. } => 4,
+            Self::Queue(_) | Self::QueueLost { .. } | Self::QueueCutShort { .. } => 4,
             Self::Share(_) | Self::TestSet { .. } | Self::Report(_) | Self::ReportLocked { .. } => 5,
         }
     }

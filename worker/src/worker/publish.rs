@@ -1,6 +1,8 @@
 //! What a dataset leaves behind: its checkpoint, then its entry in the report, then one line on standard error.
 //!
-//! Both files appear by rename, right after a look at the claim. A worker that was frozen between the look and the
+//! An entry is never older than the checkpoint that it names: what the report says of an earlier training is taken back
+//! first. Both files appear by rename, under the lock on the report, so that of two datasets that want the same
+//! checkpoint only one is reported with it, and right after a look at the claim. A worker that was frozen between the look and the
 //! rename, while its lease ended and a successor took over, finds its draft gone and looks again; so what the successor
 //! has published is never overwritten, and a parent that a checkpoint names is always the one that is there.
 
@@ -14,7 +16,7 @@ use crate::checkpoint::{Checkpoint, Metadata};
 use crate::kill::kill_point;
 use crate::ledger::{Ledger, REPORT, Tail};
 use crate::note;
-use crate::queue::{Claim, Tenure};
+use crate::queue::{Claim, Queue, Tenure};
 use crate::report::{Entry, timestamp};
 use crate::share::ShareError;
 
@@ -35,33 +37,71 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Publishes a dataset's checkpoint, as long as the claim is ours.
-    pub(super) fn publish_checkpoint(&mut self, claim: &Claim, name: &str, bytes: &[u8]) -> Result<(), Stop> {
+    /// Publishes what a dataset leaves behind, as long as the claim is ours.
+    pub(super) fn publish(&mut self, claim: &Claim, day: &Day, trained: &Checkpoint, bytes: &[u8]) -> Result<(), Stop> {
         for _ in 0..MOST_TRIES {
-            let mut draft = self.output.draft(name)?;
-            kill_point("checkpoint-begun");
-            draft.write(bytes)?;
-            kill_point("checkpoint-drafted");
-            if self.queue.renew(claim)? == Tenure::Lost {
-                return Err(Stop::Lost);
-            }
-            kill_point("checkpoint-verified");
-            if self.hold.keep_while(|| draft.publish())? {
-                kill_point("checkpoint-published");
+            self.withdraw(claim, day)?;
+            if self.publish_checkpoint(claim, day, bytes)? && self.publish_report(claim, day, trained, bytes)? {
                 return Ok(());
             }
         }
-        Err(self.vanishing(name).into())
+        Err(self.vanishing(&day.checkpoint).into())
     }
 
-    /// Publishes a dataset's entry in the report, as long as the claim is ours.
-    pub(super) fn publish_report(&mut self, claim: &Claim, day: &Day, checkpoint: &Checkpoint) -> Result<(), Stop> {
-        let Some(metadata) = &checkpoint.metadata else { return Ok(()) };
+    /// Takes back what the report says of an earlier training of a dataset, whose checkpoint is about to be replaced.
+    fn withdraw(&mut self, claim: &Claim, day: &Day) -> Result<(), Stop> {
+        if Ledger::peek(&self.output)?.names(&day.checkpoint) {
+            self.replace_report(Some(claim), |worker, ledger| {
+                worker.reported(day, &ledger.report)?;
+                ledger.withdraw(&day.checkpoint);
+                Ok(true)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Publishes a dataset's checkpoint and keeps the report locked. `false` where it has to be begun anew.
+    fn publish_checkpoint(&mut self, claim: &Claim, day: &Day, bytes: &[u8]) -> Result<bool, Stop> {
+        let mut draft = self.output.draft(&day.checkpoint)?;
+        kill_point("checkpoint-begun");
+        draft.write(bytes)?;
+        kill_point("checkpoint-drafted");
+        lock_report(&mut self.queue, self.config.lease)?;
+        if Ledger::peek(&self.output)?.names(&day.checkpoint) {
+            self.queue.unlock_report()?;
+            return Ok(false);
+        }
+        match self.queue.renew_with_report_lock(claim)? {
+            Tenure::Held | Tenure::Retaken => {}
+            Tenure::Unlocked => return Ok(false),
+            Tenure::Lost => {
+                self.queue.unlock_report()?;
+                return Err(Stop::Lost);
+            }
+        }
+        kill_point("checkpoint-verified");
+        let is_published = self.hold.keep_while(|| draft.publish())?;
+        if is_published {
+            kill_point("checkpoint-published");
+        }
+        Ok(is_published)
+    }
+
+    /// Publishes a dataset's entry in the report. `false` where its checkpoint is not there any more.
+    fn publish_report(&mut self, claim: &Claim, day: &Day, trained: &Checkpoint, bytes: &[u8]) -> Result<bool, Stop> {
+        let Some(metadata) = &trained.metadata else { return Ok(true) };
         let (training_accuracy, testing_accuracy) = (metadata.training.accuracy, metadata.testing.accuracy);
-        self.replace_report(Some(claim), |ledger| {
+        self.replace_report(Some(claim), |worker, ledger| {
+            worker.reported(day, &ledger.report)?;
+            // The lock may have been a namesake's in between. It cannot publish any more what it has drafted.
+            worker.output.remove_drafts_of(&day.checkpoint)?;
+            if worker.output.read(&day.checkpoint)?.as_deref() != Some(bytes) {
+                return Ok(false);
+            }
             let generated_on = timestamp(jiff::Zoned::now().datetime());
             let (dataset, checkpoint) = (day.name.clone(), day.checkpoint.clone());
             ledger.put(Entry { generated_on, dataset, checkpoint, training_accuracy, testing_accuracy });
+            Ok(true)
         })
     }
 
@@ -71,23 +111,36 @@ impl Worker<'_> {
         if self.late.is_empty() {
             return Ok(());
         }
-        match self.replace_report(None, |_| {}) {
+        match self.replace_report(None, |_, _| Ok(true)) {
             Err(Stop::Failed(failure)) => Err(failure),
             _ => Ok(()),
         }
     }
 
-    /// Replaces the report by one with a change, under its lock; with a claim, only as long as that is ours.
-    fn replace_report(&mut self, claim: Option<&Claim>, change: impl Fn(&mut Ledger)) -> Result<(), Stop> {
+    /// Replaces the report by one with a change, under its lock; with a claim, only as long as that is ours. `false` where
+    /// the change is none to be made.
+    fn replace_report(
+        &mut self,
+        claim: Option<&Claim>,
+        change: impl Fn(&Self, &mut Ledger) -> Result<bool, Stop>,
+    ) -> Result<bool, Stop> {
         for _ in 0..MOST_TRIES {
-            self.lock_report()?;
+            lock_report(&mut self.queue, self.config.lease)?;
             kill_point("report-locked");
             self.collect_late_entries();
             // The draft comes first: it ends the drafts of those who lost the lock, and only then is the report read.
             let mut draft = self.output.draft(REPORT)?;
             let mut ledger = Ledger::open(&self.output)?;
-            self.late.iter().cloned().for_each(|entry| ledger.put(entry));
-            change(&mut ledger);
+            for late in &self.late {
+                if !self.is_outdated(late, &ledger.report)? {
+                    ledger.put(late.clone());
+                }
+            }
+            let changed = change(self, &mut ledger);
+            if !matches!(changed, Ok(true)) {
+                self.queue.unlock_report()?;
+                return changed;
+            }
             ledger.write_to(&mut draft)?;
             kill_point("report-drafted");
             let tenure = match claim {
@@ -114,7 +167,7 @@ impl Worker<'_> {
             if self.late.is_empty() {
                 self.queue.unlock_report()?;
                 kill_point("report-unlocked");
-                return Ok(());
+                return Ok(true);
             }
         }
         Err(self.vanishing(REPORT).into())
@@ -130,21 +183,6 @@ impl Worker<'_> {
 
     fn collect_late_entries(&mut self) {
         self.late.extend(self.replaced.iter_mut().flat_map(Tail::late));
-    }
-
-    /// Waits for the lock on the report: others hold it for as long as it takes to write a small file, and the lock of
-    /// one who died ends by itself.
-    fn lock_report(&mut self) -> Result<(), Failure> {
-        let start = Instant::now();
-        let mut pause = Duration::from_millis(1);
-        while !self.queue.lock_report()? {
-            if start.elapsed() > LOCK_LIMIT + self.config.lease {
-                return Err(Failure::ReportLocked { waited_s: start.elapsed().as_secs() });
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
-        Ok(())
     }
 
     /// The error for a draft that is removed again and again.
@@ -165,6 +203,21 @@ impl Worker<'_> {
         });
         note::line(std::io::stderr(), format_args!("{}", line.unwrap_or_default()));
     }
+}
+
+/// Waits for the lock on the report: others hold it for as long as it takes to publish two small files, and the lock of
+/// one who died ends by itself.
+fn lock_report(queue: &mut Queue, lease: Duration) -> Result<(), Failure> {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    while !queue.lock_report()? {
+        if start.elapsed() > LOCK_LIMIT + lease {
+            return Err(Failure::ReportLocked { waited_s: start.elapsed().as_secs() });
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// The line of JSON, in this order.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use worker::kill::KILL_POINTS;
 
-use crate::harness::{Stage, or_skip};
+use crate::harness::{Stage, Worker, days, or_skip};
 
 /// Runs the four days with a SIGKILL at a point, then as many workers as it takes, and looks at the end.
 fn kill_at(point: &str) -> Result<(), &'static str> {
@@ -120,4 +120,45 @@ fn a_dataset_that_is_done_is_no_dead_letter() {
     }
     stage.run().assert_code(0);
     stage.assert_undisturbed("killed again and again once it was reported");
+}
+
+/// What an earlier training has left of a dataset, its entry in the report among it, is not taken for this one's.
+#[test]
+fn a_kill_over_datasets_that_were_reported_before_changes_nothing() {
+    let again = |stage: &Stage, point: &str| {
+        stage.start().wait().assert_code(0);
+        stage.push(&days());
+        let command = || {
+            let mut command = stage.command();
+            command.env("WORKER_SEED", "7");
+            command
+        };
+        if !point.is_empty() {
+            Worker::start(command().env("WORKER_KILL_AT", point)).wait().assert_signal(Signal::KILL);
+        }
+        Worker::start(&mut command()).wait().assert_code(0);
+        let mut output = stage.output();
+        output.remove("report.txt");
+        (stage.reported(), output)
+    };
+    let undisturbed = again(&or_skip!(Stage::filled()), "");
+    for point in
+        ["checkpoint-published", "report-locked", "report-published", "checkpoint-published:3", "report-drafted:4"]
+    {
+        let stage = or_skip!(Stage::filled());
+        assert!(again(&stage, point) == undisturbed, "{point}: {:?}", stage.reported());
+    }
+}
+
+/// Its first worker was killed over the report, and then its file was taken away.
+#[test]
+fn a_dataset_that_is_set_aside_leaves_no_draft() {
+    let stage = or_skip!(Stage::new());
+    stage.push(&days()[..1]);
+    stage.start_with("WORKER_KILL_AT", "report-drafted").wait().assert_signal(Signal::KILL);
+    std::fs::remove_file(stage.path(&days()[0])).unwrap();
+    stage.run().assert_code(3);
+    let output = stage.output();
+    let drafts: Vec<_> = output.keys().filter(|name| name.starts_with('.')).collect();
+    assert!(drafts.is_empty(), "{drafts:?}");
 }

@@ -216,3 +216,16 @@ fn an_original_that_is_between_the_two_halves_of_its_claim_is_left_alone() {
     assert_eq!(finished.processed(), [2, 1, 0].map(|day| days()[day].clone()), "not the one that the original had");
     assert_eq!(stage.reported().len(), 4);
 }
+
+/// The original was slow to append: its dataset was taken from it meanwhile, trained anew and reported.
+#[test]
+fn an_entry_that_comes_late_does_not_replace_a_newer_one() {
+    let stage = or_skip!(Stage::filled());
+    let mut report = Original::new(&stage).open_report();
+    let ours = stage.start_with("WORKER_FREEZE_AT", "claimed:3");
+    ours.frozen();
+    report.write_all(entry_of("2018-04-04.pkl").to_string().as_bytes()).unwrap();
+    ours.signal(Signal::CONT);
+    ours.wait().assert_code(0);
+    stage.assert_undisturbed("an entry that came late");
+}

@@ -1,6 +1,7 @@
 //! Redis goes away, comes back, answers late, or answers that it cannot: the worker says so once, is patient for as
 //! long as it was told to, and goes on where it was.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -40,7 +41,7 @@ fn a_redis_that_is_restarted_in_mid_run_loses_nothing() {
 /// The tutorial's Redis has no append-only file: when its pod is replaced, the queue is gone.
 #[test]
 fn a_redis_that_lost_the_queue_is_not_taken_for_an_empty_one() {
-    for point in ["read", "trained", "checkpoint-published", "report-drafted"] {
+    for point in ["read", "trained", "checkpoint-drafted", "checkpoint-published", "report-drafted"] {
         let stage = or_skip!(Stage::filled());
         let worker = stage.start_with("WORKER_FREEZE_AT", &format!("{point}:2"));
         worker.frozen();
@@ -57,6 +58,46 @@ fn a_redis_that_lost_the_queue_is_not_taken_for_an_empty_one() {
         stage.run().assert_code(0);
         stage.assert_undisturbed(point);
     }
+}
+
+/// Nor where no claim tells of it: then what waited when the session began does.
+#[test]
+fn a_redis_that_lost_the_queue_between_two_claims_is_not_taken_for_an_empty_one() {
+    for point in ["report-unlocked", "completed"] {
+        let stage = or_skip!(Stage::filled());
+        let worker = stage.start_with("WORKER_FREEZE_AT", &format!("{point}:2"));
+        worker.frozen();
+        stage.redis.ask::<String>(&["FLUSHALL"]);
+        worker.signal(Signal::CONT);
+        let finished = worker.wait();
+        finished.assert_code(4);
+        let expected =
+            "worker: failed to finish: `datasets/training/2018-04-01.pkl` was in the queue when this session began";
+        assert!(finished.text().contains(expected), "{point}: {}", finished.text());
+        assert_eq!(stage.reported(), ["2018-04-04.pkl", "2018-04-03.pkl"], "{point}");
+        stage.push(&days()[..2]);
+        stage.run().assert_code(0);
+        stage.assert_undisturbed(point);
+    }
+}
+
+/// Somebody else's tools may have Redis forget all scripts at any time.
+#[test]
+fn a_redis_that_forgets_its_scripts_is_told_them_again() {
+    let stage = or_skip!(Stage::filled());
+    let is_over = AtomicBool::new(false);
+    let finished = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                stage.redis.ask::<String>(&["SCRIPT", "FLUSH"]);
+            }
+        });
+        let finished = stage.start().wait();
+        is_over.store(true, Ordering::Relaxed);
+        finished
+    });
+    finished.assert_code(0);
+    stage.assert_undisturbed("scripts forgotten time and again");
 }
 
 #[test]

@@ -368,3 +368,17 @@ fn items_are_bytes() {
     queue.reap(|_| true).unwrap();
     assert_eq!(redis.ask::<u64>(&["LLEN", "datasets"]), 1);
 }
+
+/// What was claimed as the connection broke may have gone to somebody else since; that keeps nobody from the rest.
+#[test]
+fn a_claim_in_doubt_that_is_lost_keeps_from_nothing() {
+    let redis = or_skip!(Redis::start());
+    push(&redis, &["a", "b"]);
+    let mut queue = queue(&redis, "me");
+    let first = claim(&mut queue);
+    redis.ask::<u64>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    redis.ask::<String>(&["SET", &lease_key(&first.item), "another", "EX", "20"]);
+    let begin = std::time::Instant::now();
+    assert_eq!(text(&claim(&mut queue)), "a");
+    assert!(begin.elapsed() < Duration::from_secs(5), "it waited for the other one's lease");
+}

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use worker::checkpoint::Checkpoint;
 use worker::kill::KILL_POINTS;
 
-use crate::harness::{Stage, Worker, or_skip};
+use crate::harness::{Stage, Worker, days, or_skip};
 
 /// A stage with so many datasets, in turns of the four days, all in the queue.
 fn stage_of(datasets: usize) -> Result<Stage, &'static str> {
@@ -193,4 +193,33 @@ fn a_worker_that_has_enough_to_do_still_puts_back_what_expired() {
     let place = processed.iter().position(|processed| *processed == item).expect("it is done in the end");
     assert!(place + 1 < processed.len(), "in its turn, not after all the others: {place} of {}", processed.len());
     assert_each_once(&stage, datasets, "one lost");
+}
+
+/// Of two datasets that want the same checkpoint, both trained before either is published, one gets it.
+#[test]
+fn namesakes_in_two_hands_do_not_overwrite_each_other() {
+    let stage = or_skip!(Stage::new());
+    let other = stage.path("datasets/other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::copy(stage.path(&days()[0]), other.join("2018-04-04.pkl")).unwrap();
+    let namesakes = ["datasets/other/2018-04-04.pkl", &days()[3]];
+    stage.push(&namesakes);
+    // Nobody publishes before both are at work: the second one claims when the first has shown a sign of life.
+    stage.redis.ask::<String>(&["SET", "datasets:report_lock", "somebody", "EX", "60"]);
+    let workers = [stage.start(), stage.start()];
+    let begin = Instant::now();
+    while stage.redis.list("datasets:processing").len() < 2 {
+        assert!(begin.elapsed() < Duration::from_secs(30), "both are claimed by now");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    stage.redis.ask::<u64>(&["DEL", "datasets:report_lock"]);
+    let mut codes = workers.map(|worker| worker.wait().status.code());
+    codes.sort();
+    assert_eq!(codes, [Some(0), Some(3)]);
+    let failed: Vec<String> = stage.redis.ask(&["HKEYS", "datasets:failed"]);
+    let metadata = stage.checkpoint("2018-04-04").metadata.unwrap();
+    assert_eq!(stage.reported(), ["2018-04-04.pkl"]);
+    assert!(failed.len() == 1 && failed[0] != metadata.path, "{failed:?}, and {} is reported", metadata.path);
+    assert!(namesakes.contains(&metadata.path.as_str()));
 }
