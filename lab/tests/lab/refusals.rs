@@ -191,6 +191,25 @@ fn a_share_that_is_none_is_refused() {
     place.assert_nothing_is_left("after down");
 }
 
+/// A link in place of the share is not followed, not even by a run on a lab that is up: it is exit code 4, what it leads
+/// to stays as it is, and `down` removes the link alone.
+#[test]
+fn a_link_in_place_of_the_share_is_refused() {
+    let place = or_skip!(Place::new());
+    place.run(&["up"]).assert_code(0);
+    let (share, precious) = (place.lab_dir("default").join("share"), place.path("scripts"));
+    std::fs::create_dir_all(precious.join("deep")).expect("a directory");
+    std::fs::write(precious.join("deep/file"), "precious").expect("a file");
+    let before = crate::harness::tree(&precious);
+    std::fs::remove_dir_all(&share).expect("a share");
+    std::os::unix::fs::symlink(&precious, &share).expect("a link");
+    refuses(4, "share-link-e2e", &place, place.e2e(&[]));
+    refuses(4, "share-link-up", &place, place.command(&["up"]));
+    place.run(&["down"]).assert_code(0);
+    assert_eq!(crate::harness::tree(&precious), before);
+    assert!(place.processes().is_empty() && !place.lab_dir("default").exists());
+}
+
 /// Where there is neither a server nor a way to fetch one, the error names the one command of this system that mends it.
 #[test]
 fn no_redis_and_no_apt_is_told_with_the_command_that_mends_it() {

@@ -47,10 +47,11 @@ pub struct Local<'a> {
 
 /// The share is not what the flow needs.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to use `{}` as the share: {why}", path.display())]
-struct ShareError {
-    path: PathBuf,
-    why: String,
+enum ShareError {
+    #[error("failed to use `{}` as the share: {why}", path.display())]
+    Unusable { path: PathBuf, why: String },
+    #[error("failed to use the share: {why}")]
+    Linked { path: PathBuf, why: String },
 }
 
 impl<'a> Local<'a> {
@@ -70,6 +71,13 @@ impl<'a> Local<'a> {
         }
         let share = HostShare::new(lab.share());
         Ok(Self { lab, lock, state, program, port, server: None, share, console })
+    }
+
+    /// The share, unless a link stands in its place: whatever somebody has done meanwhile, no run goes through one.
+    fn real_share(&self) -> Result<&HostShare> {
+        let linked = |error: std::io::Error| ShareError::Linked { path: self.lab.share(), why: error.to_string() };
+        self.share.check().map_err(linked)?;
+        Ok(&self.share)
     }
 
     fn save(&self) -> Result<()> {
@@ -104,16 +112,18 @@ impl Site for Local<'_> {
     }
 
     fn up_volume(&mut self) -> Result<String> {
+        self.real_share()?;
         let path = self.lab.share();
-        fs::create_dir_all(&path).map_err(|error| ShareError { path: path.clone(), why: error.to_string() })?;
+        let refused = |error: std::io::Error| ShareError::Unusable { path: path.clone(), why: error.to_string() };
+        fs::create_dir_all(&path).map_err(refused)?;
         kill_point("up-share-made");
         Ok(format!("directory {}", path.display()))
     }
 
     fn up_claim(&mut self) -> Result<String> {
         let path = self.lab.share();
-        let refused = |error: std::io::Error| ShareError { path: path.clone(), why: error.to_string() };
-        self.share.probe().map_err(refused)?;
+        let refused = |error: std::io::Error| ShareError::Unusable { path: path.clone(), why: error.to_string() };
+        self.real_share()?.probe().map_err(refused)?;
         let free = free_bytes(&path).map_err(refused)?;
         Ok(format!("written, renamed and read back; {} free", size(free)))
     }
@@ -179,10 +189,11 @@ impl Site for Local<'_> {
     }
 
     fn share(&self) -> Result<&dyn Share> {
-        Ok(&self.share)
+        Ok(self.real_share()?)
     }
 
     fn start_job(&self, order: JobOrder, record: &Record) -> Result<Box<dyn RunningJob>> {
+        self.real_share()?;
         let mut environment = service_variables(self.running()?.port());
         environment.push(("FILESTORE_PATH".into(), self.lab.share().into_os_string()));
         environment.extend(order.settings);
@@ -239,7 +250,7 @@ pub fn take_down(lab: &LabDir, lock: Lock, state: Option<State>) -> Result<Strin
         had.push(plural(swept, "process"));
     }
     kill_point("down-redis-stopped");
-    if lab.share().exists() {
+    if lab.share().symlink_metadata().is_ok() {
         had.push("share".into());
     }
     lab.remove(&lab.share())?;
@@ -347,6 +358,14 @@ impl Explain for ShareError {
     }
 
     fn remedy(&self) -> String {
-        "make the directory writable and give it room, or set XDG_STATE_HOME to another".into()
+        match self {
+            Self::Unusable { .. } => {
+                "make the directory writable and give it room, or set XDG_STATE_HOME to another".into()
+            }
+            Self::Linked { path, .. } => {
+                let path = path.display();
+                format!("remove the link, `rm '{path}'`; for a share on another disk, set XDG_STATE_HOME")
+            }
+        }
     }
 }
