@@ -73,6 +73,14 @@ pub enum RedisError {
         /// What is wrong.
         why: String,
     },
+    /// The program's path cannot be written into the state file.
+    #[error("failed to use `{}` ({origin}) as a Redis server: its path is not UTF-8", path.display())]
+    NotUtf8 {
+        /// The program.
+        path: PathBuf,
+        /// Who named it.
+        origin: &'static str,
+    },
     /// The distribution's package did not come.
     #[error("failed to fetch the distribution's Redis: {0}")]
     Fetch(String),
@@ -174,6 +182,11 @@ impl Program {
 
 /// Asks a program what it is. One that does not answer is not waited for, and its end by a Ctrl-C is no fault of its own.
 fn examine(path: &Path, origin: &'static str) -> Result<Program> {
+    // A relative path would name another program as soon as somebody else reads it.
+    let absolute = crate::places::absolute(path.into());
+    if absolute.to_str().is_none() {
+        return Err(RedisError::NotUtf8 { path: absolute, origin }.into());
+    }
     let refuse = |why: String| Failure::from(RedisError::NotAServer { path: path.into(), origin, why });
     let call = Call::new(path, None, &["--version"]).limit(VERSION_LIMIT).interruptible();
     let ended = call.run_to_its_end().map_err(|error| match error {
@@ -195,8 +208,7 @@ fn examine(path: &Path, origin: &'static str) -> Result<Program> {
             "it is version {version}, and the queue needs {major}.{minor} (for LMOVE) or newer"
         )));
     }
-    // A relative path would name another program as soon as somebody else reads it.
-    Ok(Program { path: crate::places::absolute(path.into()), version: version.into(), origin })
+    Ok(Program { path: absolute, version: version.into(), origin })
 }
 
 /// The version in `Redis server v=7.0.15 sha=…` and `Valkey server v=8.0.1 sha=…`.
@@ -234,7 +246,8 @@ fn install_command() -> String {
 impl Explain for RedisError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NotFound { .. } | Self::NotFetched | Self::NotAServer { .. } | Self::Fetch(_) => Exit::Preflight,
+            Self::NotFound { .. } | Self::NotFetched | Self::Fetch(_) => Exit::Preflight,
+            Self::NotAServer { .. } | Self::NotUtf8 { .. } => Exit::Preflight,
             _ => Exit::Lab,
         }
     }
@@ -243,7 +256,7 @@ impl Explain for RedisError {
         match self {
             Self::NotFound { .. } | Self::Fetch(_) => "redis-missing",
             Self::NotFetched => NOT_FETCHED,
-            Self::NotAServer { .. } => "redis-unusable",
+            Self::NotAServer { .. } | Self::NotUtf8 { .. } => "redis-unusable",
             Self::PortTaken { .. } => "port-taken",
             Self::Died { .. } => "redis-died",
             Self::NoAnswer { .. } => "redis-gone",
@@ -262,6 +275,10 @@ impl Explain for RedisError {
             Self::NotFound { remedy, .. } => remedy.clone(),
             Self::NotFetched => "`cargo xtask lab up` fetches it".into(),
             Self::NotAServer { .. } => "name a redis-server or valkey-server of version 6.2 or newer".into(),
+            Self::NotUtf8 { .. } => {
+                "name it by a path that is UTF-8, of a link to it, say: export LAB_REDIS_SERVER=/path/to/redis-server"
+                    .into()
+            }
             Self::Fetch(_) => {
                 "sudo apt-get install redis-server, or name one: export LAB_REDIS_SERVER=/path/to/redis-server".into()
             }

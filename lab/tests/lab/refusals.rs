@@ -1,10 +1,12 @@
 //! Every way in which the lab refuses before or while it stands up: each with its words and its exit code.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::harness::{Place, or_skip};
+use crate::harness::{Place, or_skip, program};
 use crate::said;
 
 /// A program that says that it is a Redis of this version, and then does what the rest says.
@@ -107,6 +109,36 @@ fn a_file_in_place_of_a_directory_is_refused() {
         command.env(variable, &file);
         refuses(3, &format!("no-directory-{variable}"), &place, command);
     }
+}
+
+/// An argument that is not UTF-8 is as good as any other. A place whose path is not is refused before anything is
+/// started, by the name of what names it: what is kept as text would name another one.
+#[test]
+fn a_path_that_is_not_utf8_is_taken_or_refused_at_once() {
+    let place = or_skip!(Place::new());
+    std::fs::create_dir_all(place.path("scripts")).expect("a directory");
+    let odd = place.path("scripts").join(OsStr::from_bytes(b"odd-\xff"));
+    for (name, value) in ["XDG_STATE_HOME", "XDG_CACHE_HOME", "LAB_RUNS"].map(|name| (name, &odd)) {
+        let mut command = place.e2e(&[]);
+        command.env(name, value);
+        let said = place.finish(command);
+        said.assert_code(3);
+        assert!(said.err.contains("the path is not UTF-8\nremedy: ") && said.err.contains(name), "{}", said.err);
+    }
+    std::os::unix::fs::symlink(crate::harness::redis_server().expect("a server"), &odd).expect("a link");
+    let mut server = place.command(&["up", "--target", "local", "--redis-server"]);
+    server.arg(&odd);
+    let said = place.finish(server);
+    said.assert_code(3);
+    assert!(said.err.contains("as a Redis server: its path is not UTF-8\nremedy: "), "{}", said.err);
+    assert!(!place.path("state").exists() && !place.path("runs").exists());
+
+    std::fs::remove_file(&odd).expect("a link");
+    std::os::unix::fs::symlink(program("judge"), &odd).expect("a link");
+    let mut judge = place.e2e(&["--days", "2", "--judge"]);
+    judge.arg(&odd);
+    place.finish(judge).assert_code(0);
+    assert!(place.evidence("record.json")["asked"].to_string().contains("odd-\u{fffd}"));
 }
 
 /// A port that somebody has is exit code 4, and says who that is.

@@ -250,7 +250,8 @@ mod tests {
         std::os::unix::fs::symlink(precious.path(), &link).unwrap();
         let share = HostShare::new(link.clone());
         let upload = Upload { source: file.clone(), path: "datasets/day.pkl".into() };
-        let refusals = [share.clear().map(drop), share.put(&[upload], &|_, _| {}).map(drop), share.probe(), share.check()];
+        let refusals =
+            [share.clear().map(drop), share.put(&[upload], &|_, _| {}).map(drop), share.probe(), share.check()];
         for refused in refusals {
             let error = refused.unwrap_err().to_string();
             assert!(error.contains(&format!("`{}` is a link to `{}`", link.display(), precious.path().display())));
