@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use redis::ErrorKind;
+
 use crate::failure::{Exit, Explain, Place};
+use crate::redis_server;
 
 /// The name of a Job that did not end in its time.
 pub(super) const TIMEOUT: &str = "job-timeout";
@@ -37,10 +40,24 @@ pub enum FlowError {
         source: std::io::Error,
     },
     /// Redis refused, or is gone.
-    #[error("failed to {what}: {source}")]
+    #[error("failed to {what}: {}", redis_server::words(source, address))]
     Queue {
         /// Completes "failed to ".
         what: &'static str,
+        /// Where Redis is.
+        address: String,
+        /// What Redis said.
+        source: redis::RedisError,
+    },
+    /// Redis is there, and what it holds is not the queue any more.
+    #[error(
+        "failed to {what}: Redis answers on {address}, and `datasets`, `datasets:processing` and `datasets:failed` are not there as the lists and the hash that they were: {source}"
+    )]
+    QueueDamaged {
+        /// Completes "failed to ".
+        what: &'static str,
+        /// Where Redis is.
+        address: String,
         /// What Redis said.
         source: redis::RedisError,
     },
@@ -100,6 +117,12 @@ pub enum FlowError {
         /// How many datasets, in words.
         done: String,
     },
+    /// The worker was to be taken away in the middle of a dataset, and took none.
+    #[error("failed to take the worker away: it ended before it had claimed anything; {ended}")]
+    PreemptIdle {
+        /// How its last container ended, in words.
+        ended: String,
+    },
     /// A step was gone through before the one that it needs.
     #[error("failed to take the steps in their order: this one needs {0}")]
     OutOfOrder(&'static str),
@@ -124,6 +147,26 @@ impl fmt::Display for Tail {
     }
 }
 
+impl FlowError {
+    /// What an error of Redis means for the queue: an answer that no queue gives is told from no answer.
+    pub fn of_queue(what: &'static str, address: &str, source: redis::RedisError) -> Self {
+        let address = address.to_owned();
+        if is_damage(&source) {
+            Self::QueueDamaged { what, address, source }
+        } else {
+            Self::Queue { what, address, source }
+        }
+    }
+}
+
+/// Whether Redis refused for what somebody has made of its keys or of its users. In a pipeline the crate tells these
+/// codes apart by their text alone.
+fn is_damage(error: &redis::RedisError) -> bool {
+    let text = error.to_string();
+    let said = ["WRONGTYPE", "NOAUTH", "NOPERM"].iter().any(|code| text.contains(code));
+    said || matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType | ErrorKind::AuthenticationFailed)
+}
+
 impl Explain for FlowError {
     fn exit(&self) -> Exit {
         Exit::Flow
@@ -135,11 +178,12 @@ impl Explain for FlowError {
             Self::CopyDamaged { .. } => "copy-damaged",
             Self::Share { .. } => "share-unusable",
             Self::Queue { .. } => "redis-gone",
+            Self::QueueDamaged { .. } => "queue-damaged",
             Self::NotStarted { .. } => "worker-not-started",
             Self::JobFailed { .. } => "job-failed",
             Self::JobTimeout { .. } => TIMEOUT,
             Self::Livelock { .. } => "queue-livelock",
-            Self::PreemptMissed { .. } => "preempt-missed",
+            Self::PreemptMissed { .. } | Self::PreemptIdle { .. } => "preempt-missed",
             Self::OutOfOrder(_) => "lab-fault",
         }
     }
@@ -161,6 +205,10 @@ impl Explain for FlowError {
             }
             Self::CopyDamaged { .. } => "look who else writes there, and at the disk",
             Self::Queue { .. } => "read Redis's log: `cargo xtask lab logs --redis`",
+            Self::QueueDamaged { .. } => {
+                "the worker may have changed them: it must keep `datasets` and `datasets:processing` lists and \
+                 `datasets:failed` a hash, and set no password; the next run fills the queue anew"
+            }
             Self::NotStarted { .. } => "try the worker's command line by hand",
             Self::JobFailed { .. } => "read what the worker printed: `cargo xtask lab logs --stderr`",
             Self::JobTimeout { .. } => "see what it waits for, or allow it more with --job-timeout-s",
@@ -169,8 +217,33 @@ impl Explain for FlowError {
                  `datasets:processing` back to `datasets`, as the project's own worker does"
             }
             Self::PreemptMissed { .. } => "give it more to do (--days), or run it again",
+            Self::PreemptIdle { .. } => {
+                "only a worker that takes datasets can be taken away from one: see what it printed, \
+                 `cargo xtask lab logs --stderr`, or leave --preempt away"
+            }
             Self::OutOfOrder(_) => "this is a fault of the lab: report it with the record",
         }
         .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wait that was over is told as one, with where it waited; what else the system said is passed on.
+    #[test]
+    fn silence_is_told_as_silence() {
+        let said = |kind: std::io::ErrorKind| {
+            FlowError::of_queue("look at the queue", "127.0.0.1:7", std::io::Error::from(kind).into())
+        };
+        let silence = said(std::io::ErrorKind::WouldBlock);
+        let expected = "failed to look at the queue: Redis on 127.0.0.1:7 did not answer within 5 s";
+        assert_eq!((silence.to_string().as_str(), silence.cause_name()), (expected, "redis-gone"));
+        let gone = said(std::io::ErrorKind::BrokenPipe);
+        assert_eq!(
+            (gone.to_string().as_str(), gone.cause_name()),
+            ("failed to look at the queue: broken pipe", "redis-gone")
+        );
     }
 }

@@ -24,6 +24,8 @@ const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 const VERSION_MIN: (u32, u32) = (6, 2);
 /// How long a program may take to say which version it is.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
+/// How long a server may take for one answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// How a program was found that somebody has named.
 const NAMED: &str = "named by --redis-server or LAB_REDIS_SERVER";
 /// The cause of [`RedisError::NotFetched`]: no fault, if nobody wants to start it yet.
@@ -157,7 +159,7 @@ pub fn find(named: Option<&Path>, cache: &Path, fetch: Fetch, console: &Console)
 /// # Errors
 /// [`RedisError::NoAnswer`].
 pub fn connect(port: u16) -> Result<redis::Connection, RedisError> {
-    let limit = Duration::from_secs(5);
+    let limit = ANSWER_LIMIT;
     let open = || -> redis::RedisResult<redis::Connection> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{port}/"))?;
         let connection = client.get_connection_with_timeout(limit)?;
@@ -165,7 +167,19 @@ pub fn connect(port: u16) -> Result<redis::Connection, RedisError> {
         connection.set_write_timeout(Some(limit))?;
         Ok(connection)
     };
-    open().map_err(|error| RedisError::NoAnswer { port, why: error.to_string() })
+    open().map_err(|error| no_answer(port, &error))
+}
+
+/// What Redis, or its silence, said: the system has no words for a wait that was over.
+pub fn words(error: &redis::RedisError, address: &str) -> String {
+    if error.is_timeout() {
+        return format!("Redis on {address} did not answer within {} s", ANSWER_LIMIT.as_secs());
+    }
+    error.to_string()
+}
+
+fn no_answer(port: u16, error: &redis::RedisError) -> RedisError {
+    RedisError::NoAnswer { port, why: words(error, &format!("127.0.0.1:{port}")) }
 }
 
 impl Program {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use fs_err as fs;
 use rustix::process::Signal;
 
-use super::{Program, RedisError, connect};
+use super::{Program, RedisError, connect, no_answer};
 use crate::failure::{Failure, Result};
 use crate::process::{Identity, Marker};
 use crate::state::RedisState;
@@ -163,15 +163,15 @@ impl Server {
     /// [`RedisError::NoAnswer`] with what was seen instead.
     pub fn serves(&self, dir: &Path) -> Result<(), RedisError> {
         let port = self.port;
-        let no_answer = |why: String| RedisError::NoAnswer { port, why };
         let mut connection = connect(port)?;
-        let failed = |error: redis::RedisError| no_answer(error.to_string());
+        let failed = |error: redis::RedisError| no_answer(port, &error);
         let (_, found): (String, String) =
             redis::cmd("CONFIG").arg("GET").arg("dir").query(&mut connection).map_err(failed)?;
         // A server that still loads answers CONFIG, and PING with an error.
         redis::cmd("PING").query::<String>(&mut connection).map_err(failed)?;
         let same = fs::canonicalize(dir).is_ok_and(|dir| Path::new(&found) == dir);
-        if same { Ok(()) } else { Err(no_answer(format!("another Redis answers, whose directory is `{found}`"))) }
+        let why = || format!("another Redis answers, whose directory is `{found}`");
+        if same { Ok(()) } else { Err(RedisError::NoAnswer { port, why: why() }) }
     }
 
     /// Stops it: SHUTDOWN, else SIGTERM, else SIGKILL, each with its time.

@@ -119,6 +119,11 @@ pub trait Site {
     /// When it does not answer.
     fn redis(&self) -> Result<redis::Connection>;
 
+    /// Where that Redis is, for those who read that it does not answer.
+    fn redis_address(&self) -> String {
+        "redis:6379".into()
+    }
+
     /// Empties the database, which is the lab's own, and pushes the items in their order on the right of the list.
     ///
     /// # Errors

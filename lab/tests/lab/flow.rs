@@ -92,6 +92,39 @@ fn a_worker_that_does_nothing_is_found_by_the_judges() {
     ends(&place, 6, "worker-does-nothing", &["--worker-cmd", "true"]);
 }
 
+/// A worker that was to be taken away and has taken nothing is told so, with its end: it was not too fast.
+#[test]
+fn a_worker_that_claims_nothing_was_not_too_fast_to_be_taken_away() {
+    let place = or_skip!(Place::new());
+    ends(&place, 5, "preempt-idle", &["--preempt", "SIGKILL", "--worker-cmd", "exit 0"]);
+}
+
+/// Redis that answers with something that is no queue is told from one that is gone, and the next run is green again.
+#[test]
+fn a_queue_that_the_worker_has_damaged_is_not_a_redis_that_is_gone() {
+    let place = or_skip!(Place::new());
+    let damages: [(&str, &[&str]); 4] = [
+        ("waiting", &["SET", "datasets", "junk"]),
+        ("processing", &["SADD", "datasets:processing", "junk"]),
+        ("failed", &["SET", "datasets:failed", "junk"]),
+        ("password", &["CONFIG", "SET", "requirepass", "junk"]),
+    ];
+    for (name, damage) in damages {
+        let go = place.path(&format!("runs-{name}"));
+        let worker = format!("echo here {name} >&2; while [ ! -e '{}' ]; do sleep 0.01; done", go.display());
+        let running = place.start(place.e2e(&["--worker-cmd", &worker]));
+        place.wait_for_worker("default", &format!("here {name}"));
+        redis::cmd(damage[0]).arg(&damage[1..]).exec(&mut place.redis("default")).expect("a Redis that obeys");
+        std::fs::write(&go, "").expect("a file");
+        let said = running.wait();
+        said.assert_code(5);
+        assert!(said.out.contains("red: queue-damaged in step "), "{name}: {}", said.out);
+        assert!(said.out.contains("Redis answers on 127.0.0.1:"), "{name}: {}", said.out);
+        assert!(said.out.contains("the worker may have changed them"), "{name}: {}", said.out);
+    }
+    place.finish(place.e2e(&["--days", "2"])).assert_code(0);
+}
+
 /// Redis gone in the middle of a run is exit code 5, and the next run starts it again.
 #[test]
 fn redis_gone_in_the_middle_is_the_flows_fault() {

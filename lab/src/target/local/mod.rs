@@ -175,11 +175,15 @@ impl Site for Local<'_> {
         Ok(redis_server::connect(self.running()?.port())?)
     }
 
+    fn redis_address(&self) -> String {
+        format!("{HOST}:{}", self.server.as_ref().map_or(0, Server::port))
+    }
+
     fn fill_queue(&self, list: &str, items: &[String]) -> Result<()> {
         let mut fill = redis::pipe();
         fill.atomic().cmd("FLUSHDB").ignore().cmd("RPUSH").arg(list).arg(items).ignore();
         let filled = fill.query::<()>(&mut self.redis()?);
-        Ok(filled.map_err(|source| FlowError::Queue { what: "fill the queue", source })?)
+        Ok(filled.map_err(|source| FlowError::of_queue("fill the queue", &self.redis_address(), source))?)
     }
 
     fn redis_log(&self) -> String {
