@@ -157,6 +157,11 @@ pub trait Site {
     /// When it does not end, or the state cannot be written.
     fn begin_run(&mut self, record: &Path) -> Result<()>;
 
+    /// Whether it stands still, whatever a run has done to it, as far as that can be seen at once.
+    fn stands(&self) -> bool {
+        true
+    }
+
     /// What it costs to leave it up, in words, where that costs money: then a red lab is not left up unless it is asked for.
     fn keeping_costs(&self) -> Option<String> {
         None

@@ -138,6 +138,7 @@ fn redis_gone_in_the_middle_is_the_flows_fault() {
     said.assert_code(5);
     assert!(said.out.contains("red: redis-gone in step watch"), "{}", said.out);
     assert!(said.out.contains("cargo xtask lab logs --redis"), "{}", said.out);
+    assert!(said.out.contains("what there is of the lab") && !said.out.contains("still up"), "{}", said.out);
     assert_eq!(place.status("default")["state"], "partial");
     place.finish(place.e2e(&[])).assert_code(0);
 }

@@ -224,6 +224,11 @@ impl Site for Local<'_> {
         self.save()
     }
 
+    fn stands(&self) -> bool {
+        let serves = |server: &Server| server.serves(&self.lab.redis()).is_ok();
+        self.server.as_ref().is_some_and(serves) && is_directory(&self.lab.share())
+    }
+
     fn down(self: Box<Self>) -> Result<String> {
         take_down(&self.lab, self.lock, Some(self.state))
     }
@@ -295,6 +300,11 @@ fn check_asked(
         return Err((format!("Redis `{}`", known.program.display()), format!("`{}`", program.path.display())));
     }
     Ok(())
+}
+
+/// Whether there is a directory, and not a link to one.
+pub fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
 }
 
 /// What the kubelet sets for a service named `redis`. `REDIS_PORT` is a trap that it sets, too.
