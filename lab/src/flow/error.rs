@@ -1,11 +1,13 @@
 //! Why a step of the flow failed, each cause by a stable name.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use redis::ErrorKind;
 
 use crate::failure::{Exit, Explain, Place};
 use crate::redis_server;
+use crate::target::local::Unread;
 
 /// The name of a Job that did not end in its time.
 pub(super) const TIMEOUT: &str = "job-timeout";
@@ -20,6 +22,14 @@ pub enum FlowError {
         path: String,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A file that was to be copied cannot be read where it is.
+    #[error("failed to copy the datasets: `{}` cannot be read: {why}", path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
     },
     /// What lies on the share is not what was copied.
     #[error("failed to copy `{path}` to the share: it was read with digest {read} and lies there with {found}")]
@@ -148,6 +158,14 @@ impl fmt::Display for Tail {
 }
 
 impl FlowError {
+    /// Why a copy to the share failed, by the end of it that did.
+    pub fn of_copy(path: &str, source: std::io::Error) -> Self {
+        match source.get_ref().and_then(|inner| inner.downcast_ref::<Unread>()) {
+            Some(Unread { path, error }) => Self::Unread { path: path.clone(), why: error.to_string() },
+            None => Self::Copy { path: path.into(), source },
+        }
+    }
+
     /// What an error of Redis means for the queue: an answer that no queue gives is told from no answer.
     pub fn of_queue(what: &'static str, address: &str, source: redis::RedisError) -> Self {
         let address = address.to_owned();
@@ -175,6 +193,7 @@ impl Explain for FlowError {
     fn cause_name(&self) -> &'static str {
         match self {
             Self::Copy { .. } => "copy-failed",
+            Self::Unread { .. } => "datasets-unreadable",
             Self::CopyDamaged { .. } => "copy-damaged",
             Self::Share { .. } => "share-unusable",
             Self::Queue { .. } => "redis-gone",
@@ -202,6 +221,12 @@ impl Explain for FlowError {
         match self {
             Self::Copy { .. } | Self::Share { .. } => {
                 "make the share writable and give it room: `cargo xtask lab doctor`"
+            }
+            Self::Unread { path, .. } => {
+                return format!(
+                    "make it readable to whoever runs the lab, `chmod u+r '{}'`, or its owner so",
+                    path.display()
+                );
             }
             Self::CopyDamaged { .. } => "look who else writes there, and at the disk",
             Self::Queue { .. } => "read Redis's log: `cargo xtask lab logs --redis`",

@@ -125,6 +125,35 @@ fn a_queue_that_the_worker_has_damaged_is_not_a_redis_that_is_gone() {
     place.finish(place.e2e(&["--days", "2"])).assert_code(0);
 }
 
+/// A dataset that nobody may read is named, with what makes it readable: the share has no part in it.
+#[test]
+fn a_dataset_that_cannot_be_read_is_not_the_shares_fault() {
+    let place = or_skip!(Place::new());
+    let day = place.path("scripts/training/2018-04-01.pkl");
+    for folder in ["training", "testing"] {
+        std::fs::create_dir_all(place.path("scripts").join(folder)).expect("a directory");
+    }
+    std::fs::write(place.path("scripts/testing/test_dataset.pkl"), "test").expect("a file");
+    std::fs::write(&day, "day").expect("a file");
+    std::fs::set_permissions(&day, std::os::unix::fs::PermissionsExt::from_mode(0o000)).expect("a file of ours");
+    // Root reads everything; in a user namespace it is nobody in particular.
+    let script = "\"$LAB\" e2e --target local --datasets scripts; echo \"e2e: $?\"";
+    let mut command = place.wrapped("unshare", &["-U", "sh", "-c", script]);
+    let e2e = place.e2e(&[]);
+    command.envs(e2e.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let said = place.finish(command);
+    if !said.out.contains("e2e: ") {
+        return eprintln!("skipped: no user namespace can be made here: {}", said.err);
+    }
+    assert!(
+        said.out.contains("e2e: 5") && said.out.contains("red: datasets-unreadable in step datasets"),
+        "{}",
+        said.out
+    );
+    let remedy = format!("`chmod u+r '{}'`", day.display());
+    assert!(said.out.contains(&remedy) && !said.out.contains("share writable"), "{}", said.out);
+}
+
 /// Redis gone in the middle of a run is exit code 5, and the next run starts it again.
 #[test]
 fn redis_gone_in_the_middle_is_the_flows_fault() {

@@ -14,6 +14,7 @@ use rustix::process::Signal;
 
 pub use commands::COMMANDS;
 use share::HostShare;
+pub use share::Unread;
 
 use super::{Facts, JobOrder, RunningJob, Share, Site, StandsOtherwise, Target};
 use crate::console::{Console, Tone, plural, size};

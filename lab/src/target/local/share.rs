@@ -51,6 +51,16 @@ impl HostShare {
     }
 }
 
+/// What was to be copied cannot be read where it is now: the share has no part in that.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read `{}`: {error}", path.display())]
+pub struct Unread {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub error: std::io::Error,
+}
+
 /// A link stands in place of the share.
 #[derive(Debug, thiserror::Error)]
 #[error("`{}` is a link to `{}`, and the lab follows no link there", path.display(), to.display())]
@@ -118,14 +128,20 @@ pub(crate) fn copy(source: &Path, target: &Path, progress: &dyn Fn(u64)) -> std:
     if let Some(folder) = target.parent() {
         fs::create_dir_all(folder)?;
     }
+    let unread = |error| std::io::Error::other(Unread { path: source.into(), error });
+    let mut file = File::open(source).map_err(unread)?;
     let mut digest = Sha256::new();
     let mut out = fs::File::create(target)?;
-    pieces(fs::File::open(source)?.into_file(), |piece| {
-        digest.update(piece);
-        out.write_all(piece)?;
-        progress(piece.len() as u64);
-        Ok(())
-    })?;
+    let mut buffer = vec![0; PIECE_BYTES];
+    loop {
+        let length = file.read(&mut buffer).map_err(unread)?;
+        if length == 0 {
+            break;
+        }
+        digest.update(&buffer[..length]);
+        out.write_all(&buffer[..length])?;
+        progress(length as u64);
+    }
     Ok(hex(&digest.finalize()))
 }
 
@@ -239,6 +255,23 @@ mod tests {
             assert_eq!(fs::read(copy.path().join(name)).unwrap(), b"", "{name}");
         }
         assert!(copy.path().join(".hidden").is_dir());
+    }
+
+    /// A source that cannot be read is told from a share that cannot be written to.
+    #[test]
+    fn a_source_that_cannot_be_read_is_no_fault_of_the_share() {
+        let (dir, from) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let unread = |source: &Path, target: &str| {
+            let error = copy(source, &dir.path().join(target), &|_| {}).unwrap_err();
+            error.get_ref().and_then(|inner| inner.downcast_ref::<Unread>()).map(|unread| unread.path.clone())
+        };
+        let (missing, day) = (from.path().join("missing"), from.path().join("day"));
+        fs::write(&day, "day").unwrap();
+        assert_eq!(unread(&missing, "copy"), Some(missing.clone()));
+        // A directory can be opened and not read.
+        assert_eq!(unread(from.path(), "copy"), Some(from.path().into()));
+        fs::create_dir(dir.path().join("taken")).unwrap();
+        assert_eq!(unread(&day, "taken"), None);
     }
 
     /// What a link in place of the share leads to is somebody else's: nothing is removed there, and nothing written.
