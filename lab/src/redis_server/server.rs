@@ -99,6 +99,7 @@ impl Start<'_> {
 
     fn spawn(&self, port: u16) -> Result<Child, RedisError> {
         let (name, value) = self.marker.variable();
+        let log = File::options().append(true).create(true).open(self.dir.join(LOG))?;
         let mut command = Command::new(&self.program.path);
         let port = port.to_string();
         command
@@ -111,8 +112,9 @@ impl Start<'_> {
             .current_dir(self.dir)
             .env(name, value)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            // What it says before it has its log, or instead of having one, stands in the same file.
+            .stdout(log.try_clone()?)
+            .stderr(log);
         let own_session = || {
             rustix::process::setsid()?;
             Ok(())

@@ -168,6 +168,12 @@ fn a_server_that_does_not_serve_is_told_with_its_log() {
     let mut never = place.command(&["up", "--redis-server", &mute]);
     never.env("LAB_TIME_SCALE", "0.1");
     refuses(4, "redis-never-answers", &place, never);
+    // What it says before it has a log, or instead of having one, is there to be read as well.
+    let dies = redis_that(&place, "7.0.0", "echo 'bad luck at once' >&2; exit 1");
+    refuses(4, "redis-dies-on-stderr", &place, place.command(&["up", "--redis-server", &dies]));
+    let said = place.run(&["logs", "--redis"]);
+    said.assert_code(0);
+    assert!(said.out.ends_with("bad luck at once\n"), "{}", said.out);
     // A run says so of its lab by its name: what there is of it never stood, and the log lies in the record.
     let dies = redis_that(&place, "7.0.0", "echo 'no luck today' > redis.log; exit 1");
     refuses(4, "redis-dies-e2e", &place, place.e2e(&["--name", "other", "--redis-server", &dies]));
