@@ -34,6 +34,8 @@ impl Evidence {
         if let Ok(worker) = order.worker.as_input() {
             versions.insert("worker".into(), format!("sha256:{}", worker.sha256));
         }
+        let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        let asked = std::iter::once("lab".into()).chain(words).collect();
         let id = run_id(target);
         // Its first page comes right behind it: a kill in between leaves what `gc` takes for a run's, and no record.
         let record = Record::create(places.runs.join(&id))?;
@@ -42,7 +44,7 @@ impl Evidence {
             id,
             lab: lab.into(),
             target: target.into(),
-            asked: std::iter::once("lab".into()).chain(std::env::args().skip(1)).collect(),
+            asked,
             worker: order.worker.name().into(),
             versions,
             host: host(),

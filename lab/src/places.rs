@@ -20,22 +20,37 @@ pub struct Places {
 
 /// There is no place to keep anything.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to find a place for the lab's {what}: neither `{variable}` nor `HOME` is set to an absolute path")]
-pub struct PlacesError {
-    what: &'static str,
-    variable: &'static str,
+pub enum PlacesError {
+    /// Nothing names one.
+    #[error("failed to find a place for the lab's {what}: neither `{variable}` nor `HOME` is set to an absolute path")]
+    Nowhere {
+        /// What it is for.
+        what: &'static str,
+        /// The variable that names it.
+        variable: &'static str,
+    },
+    /// Its path cannot be written into a state file, a record or Redis's settings.
+    #[error("failed to use `{}` for the lab's {what}: the path is not UTF-8", path.display())]
+    NotUtf8 {
+        /// What it is for.
+        what: &'static str,
+        /// What names it.
+        variable: &'static str,
+        /// The path, spelt out.
+        path: PathBuf,
+    },
 }
 
 impl Places {
     /// Finds them. `runs` is what the command line says of the records' directory, if it does.
     ///
     /// # Errors
-    /// When the environment names no home.
+    /// When the environment names no home, or a place by a path that is not UTF-8.
     pub fn find(runs: Option<&Path>) -> Result<Self, PlacesError> {
         Ok(Self {
             state: base("XDG_STATE_HOME", ".local/state", "state")?,
             cache: base("XDG_CACHE_HOME", ".cache", "cache")?,
-            runs: absolute(runs.map_or_else(default_runs, Path::to_owned)),
+            runs: utf8(absolute(runs.map_or_else(default_runs, Path::to_owned)), "--runs or LAB_RUNS", "records")?,
         })
     }
 }
@@ -49,7 +64,12 @@ fn base(variable: &'static str, below_home: &str, what: &'static str) -> Result<
     // The specification has relative paths ignored.
     let get = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = get(variable).or_else(|| Some(get("HOME")?.join(below_home)));
-    Ok(canonical(&base.ok_or(PlacesError { what, variable })?.join(FOLDER)))
+    utf8(canonical(&base.ok_or(PlacesError::Nowhere { what, variable })?.join(FOLDER)), variable, what)
+}
+
+/// Paths are kept as text, in JSON and in Redis: one that is none would come out as another one.
+fn utf8(path: PathBuf, variable: &'static str, what: &'static str) -> Result<PathBuf, PlacesError> {
+    if path.to_str().is_some() { Ok(path) } else { Err(PlacesError::NotUtf8 { what, variable, path }) }
 }
 
 /// The one spelling of an absolute path, whether it is there yet or not: processes and containers are found by it, byte
@@ -78,11 +98,17 @@ impl Explain for PlacesError {
     }
 
     fn cause_name(&self) -> &'static str {
-        "no-home"
+        match self {
+            Self::Nowhere { .. } => "no-home",
+            Self::NotUtf8 { .. } => "path-not-utf8",
+        }
     }
 
     fn remedy(&self) -> String {
-        format!("export HOME, or {}", self.variable)
+        match self {
+            Self::Nowhere { variable, .. } => format!("export HOME, or {variable}"),
+            Self::NotUtf8 { variable, .. } => format!("name a directory by a path that is UTF-8 with {variable}"),
+        }
     }
 }
 

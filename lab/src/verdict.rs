@@ -24,8 +24,8 @@ pub struct Ending<'a> {
     pub verdict: Result<&'a Verdict, &'a Failure>,
     /// The lab is still there; the name by which to look and to clean up.
     pub kept: Option<&'a str>,
-    /// It has stood, as far as this run knows.
-    pub stood: bool,
+    /// It stands, as far as this run knows.
+    pub stands: bool,
     /// What it costs to leave it there, where that costs money.
     pub keeping_costs: Option<&'a str>,
     /// The lab was to be taken down and was not.
@@ -104,7 +104,7 @@ impl Ending<'_> {
         }
         if let Some(name) = self.kept {
             let name = crate::cli::name_flag(name);
-            let what = if self.stood { "the lab is still up" } else { "what there is of the lab" };
+            let what = if self.stands { "the lab is still up" } else { "what there is of the lab" };
             let look = format!("look: cargo xtask lab status{name}; cargo xtask lab logs{name}");
             console.result(Tone::Note, "Kept", &format!("{what}; {look}"));
             if let Some(costs) = self.keeping_costs {

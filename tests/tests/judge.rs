@@ -50,6 +50,16 @@ fn green_is_0() {
     assert_eq!(verdict.judges, heard);
 }
 
+/// A record may lie wherever a file system lets it: its path need not be UTF-8.
+#[test]
+fn a_record_may_lie_at_a_path_that_is_not_utf8() {
+    let (dir, record) = copy("good");
+    let odd = dir.path().join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"odd-\xff"));
+    fs_err::rename(record, &odd).expect("a record");
+    let output = Command::new(env!("CARGO_BIN_EXE_judge")).arg(&odd).output().expect("the judge starts");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
 /// Red is 6: the cause by name, the evidence with its line, the remedy; the last line names the first cause again.
 #[test]
 fn red_is_6_and_names_the_cause() {

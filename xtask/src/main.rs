@@ -11,6 +11,7 @@ mod skipped;
 mod test;
 mod tidy;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// What a person can ask for; [`COMMANDS`] says what each does.
@@ -41,9 +42,10 @@ const COMMANDS: [(&str, Command, &str); 8] = [
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let name = arguments.next().unwrap_or_default();
-    let rest: Vec<String> = arguments.collect();
+    // What is no text is passed on as it is: the program that it is for says what is wrong with it.
+    let mut arguments = std::env::args_os().skip(1);
+    let name = arguments.next().unwrap_or_default().to_string_lossy().into_owned();
+    let rest: Vec<OsString> = arguments.collect();
     if ["-h", "--help", "help"].contains(&name.as_str()) {
         println!("{}", help());
         return ExitCode::SUCCESS;
@@ -54,11 +56,11 @@ fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     };
     if let (Command::Ci | Command::Peers | Command::Tidy, Some(argument)) = (command, rest.first()) {
-        if ["-h", "--help"].contains(&argument.as_str()) {
+        if ["-h", "--help"].iter().any(|help| argument == help) {
             println!("Usage: cargo xtask {name}\n\n{about}");
             return ExitCode::SUCCESS;
         }
-        eprintln!("error: `cargo xtask {name}` takes no argument, but was given `{argument}`");
+        eprintln!("error: `cargo xtask {name}` takes no argument, but was given `{}`", argument.display());
         return ExitCode::from(USAGE);
     }
     let outcome = match command {

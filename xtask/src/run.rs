@@ -1,18 +1,19 @@
 //! Starts the project's programs with the arguments as typed, and ends as they end.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::{build, peers, test};
 
 /// `lab e2e …`.
-pub fn e2e(arguments: &[String]) -> Result<ExitCode, String> {
-    lab(&[&["e2e".to_owned()], arguments].concat())
+pub fn e2e(arguments: &[OsString]) -> Result<ExitCode, String> {
+    lab(&[&["e2e".into()], arguments].concat())
 }
 
 /// `lab …`, with the judge and the worker for a command that has to do with them. The others do without: what is wrong
 /// with a worker keeps no lab from being taken down.
-pub fn lab(arguments: &[String]) -> Result<ExitCode, String> {
+pub fn lab(arguments: &[OsString]) -> Result<ExitCode, String> {
     let quiet = wants_quiet(arguments);
     let mut lab = Command::new(build::lab(quiet)?);
     lab.args(arguments);
@@ -45,12 +46,13 @@ pub fn lab(arguments: &[String]) -> Result<ExitCode, String> {
 const OF_THE_WORKER: [&str; 2] = ["e2e", "doctor"];
 
 /// The lab's command: options that stand before it have no values.
-fn command(arguments: &[String]) -> &str {
-    arguments.iter().find(|argument| !argument.starts_with('-')).map_or("", String::as_str)
+fn command(arguments: &[OsString]) -> &str {
+    let is_option = |argument: &&OsString| argument.as_encoded_bytes().starts_with(b"-");
+    arguments.iter().find(|argument| !is_option(argument)).and_then(|argument| argument.to_str()).unwrap_or_default()
 }
 
 /// `data …`.
-pub fn data(arguments: &[String]) -> Result<ExitCode, String> {
+pub fn data(arguments: &[OsString]) -> Result<ExitCode, String> {
     let data = build::data(wants_quiet(arguments))?;
     let mut command = Command::new(data);
     command.args(arguments);
@@ -58,7 +60,7 @@ pub fn data(arguments: &[String]) -> Result<ExitCode, String> {
 }
 
 /// `bench …`.
-pub fn bench(arguments: &[String]) -> Result<ExitCode, String> {
+pub fn bench(arguments: &[OsString]) -> Result<ExitCode, String> {
     let programs = build::programs(false)?;
     let bench = build::bench()?;
     let data = build::data(false)?;
@@ -85,8 +87,8 @@ fn replace_by(mut command: Command) -> Result<ExitCode, String> {
     Err(format!("failed to start `{}`: {error}", command.get_program().to_string_lossy()))
 }
 
-fn wants_quiet(arguments: &[String]) -> bool {
-    arguments.iter().any(|argument| ["--quiet", "-q", "--json"].contains(&argument.as_str()))
+fn wants_quiet(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| ["--quiet", "-q", "--json"].iter().any(|quiet| argument == quiet))
 }
 
 #[cfg(test)]
@@ -97,12 +99,14 @@ mod tests {
     #[test]
     fn the_worker_is_built_for_what_has_to_do_with_it() {
         let needs = |typed: &str| {
-            let arguments: Vec<_> = typed.split_whitespace().map(str::to_owned).collect();
+            let arguments: Vec<_> = typed.split_whitespace().map(OsString::from).collect();
             OF_THE_WORKER.contains(&command(&arguments))
         };
         for typed in ["down", "--quiet status", "logs e2e", "gc", "up --target local", "--help", ""] {
             assert!(!needs(typed), "{typed}");
         }
+        let no_text: OsString = std::os::unix::ffi::OsStringExt::from_vec(b"--runs=\xff".to_vec());
+        assert_eq!(command(&[no_text, "e2e".into()]), "e2e");
         for typed in ["e2e --keep", "--json e2e", "doctor"] {
             assert!(needs(typed), "{typed}");
         }

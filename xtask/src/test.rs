@@ -1,12 +1,13 @@
 //! `cargo xtask test`: every test that needs no cluster; with `--cluster` those that need one, and no other.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::{build, peers, skipped};
 
 /// Runs the tests through nextest where it is installed and through `cargo test` where it is not.
-pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
+pub fn run(arguments: &[OsString]) -> Result<ExitCode, String> {
     let (cluster, arguments): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| *argument == CLUSTER);
     if !cluster.is_empty() {
         return on_a_cluster(&arguments);
@@ -33,7 +34,7 @@ const CLUSTER_TESTS: &str = "LAB_CLUSTER_TESTS";
 const DEBUG_LAB: &str = "LAB_DEBUG_BIN";
 
 /// Runs the tests on kind. What they need and is not there is an error: somebody has asked for them.
-fn on_a_cluster(arguments: &[&String]) -> Result<ExitCode, String> {
+fn on_a_cluster(arguments: &[&OsString]) -> Result<ExitCode, String> {
     for (program, asked) in [("docker", "version"), ("kind", "version")] {
         let answers = Command::new(program).arg(asked).output().is_ok_and(|output| output.status.success());
         if !answers {

@@ -121,12 +121,13 @@ fn conclude(
     }
     // What costs money while it stands is taken down after a red run, too, the evidence being in the record by now.
     let costs = context.site().ok().and_then(|site| site.keeping_costs());
+    let has_stood = !failed.is_some_and(|failed| flow::is_in(Phase::Up, failed.step));
     let mut ending = Ending {
         evidence,
         failed,
         verdict: verdict.as_ref(),
         kept: Some(name),
-        stood: !failed.is_some_and(|failed| flow::is_in(Phase::Up, failed.step)),
+        stands: has_stood && context.site().is_ok_and(|site| site.stands()),
         keeping_costs: costs.as_deref(),
         teardown: None,
     };

@@ -12,6 +12,7 @@ use crate::ledger::Ledger;
 use crate::places::Places;
 use crate::redis_server::{Server, connect};
 use crate::state::{Holder, LabDir, Phase, RedisState, State};
+use crate::target::local::is_directory;
 use crate::target::{Target, gke, kind};
 
 /// All that there is to say, also as JSON.
@@ -25,6 +26,9 @@ struct Status {
     since: Option<String>,
     redis: Option<Redis>,
     share: Option<Share>,
+    /// Where the share should be and no directory is.
+    #[serde(skip)]
+    lost_share: Option<String>,
     queue: Option<Queue>,
     kind: Option<kind::Seen>,
     gke: Option<gke::Seen>,
@@ -75,10 +79,23 @@ fn look(lab: &LabDir, ledger: &Ledger) -> Result<Status> {
     let state = lab.read()?;
     let holder = Holder::of(lab);
     let there = if lab.path().exists() && holder.is_none() { "partial" } else { "down" };
-    let (target, since, redis, share, queue, kind, gke, last_run) = Default::default();
+    let (target, since, redis, share, lost_share, queue, kind, gke, last_run) = Default::default();
     let name = lab.name().to_owned();
-    let nothing =
-        Status { event: "status", name, state: there, target, since, redis, share, queue, kind, gke, holder, last_run };
+    let nothing = Status {
+        event: "status",
+        name,
+        state: there,
+        target,
+        since,
+        redis,
+        share,
+        lost_share,
+        queue,
+        kind,
+        gke,
+        holder,
+        last_run,
+    };
     let Some(state) = state else { return Ok(nothing) };
     let seen = match Target::named(&state.target) {
         Some(Target::Kind) => look_at_kind(lab, &state, nothing),
@@ -93,8 +110,13 @@ fn look_at_local(lab: &LabDir, state: &State, status: Status) -> Status {
     let redis = state.redis.as_ref().map(|redis| look_at_redis(redis, lab));
     let serves = redis.as_ref().is_some_and(|redis| redis.serves);
     let queue = redis.as_ref().filter(|redis| redis.serves).and_then(|redis| look_at_queue(redis.port));
-    let there = if state.phase == Phase::Up && serves { "up" } else { "partial" };
-    Status { state: there, redis, share: look_at_share(&lab.share()), queue, ..status }
+    let (path, is_up) = (lab.share(), state.phase == Phase::Up);
+    // A link in its place is no share either: the lab does not follow one.
+    let lacks_share = is_up && !is_directory(&path);
+    let there = if is_up && serves && !lacks_share { "up" } else { "partial" };
+    let share = look_at_share(&path).filter(|_| !lacks_share);
+    let lost_share = lacks_share.then(|| path.display().to_string());
+    Status { state: there, redis, share, lost_share, queue, ..status }
 }
 
 fn look_at_kind(lab: &LabDir, state: &State, status: Status) -> Status {
@@ -169,6 +191,9 @@ impl Status {
         }
         if let Some(Share { path, files, bytes }) = &self.share {
             console.result(Tone::Good, "Share", &format!("{path}, {}, {}", plural(*files, "file"), size(*bytes)));
+        }
+        if let Some(path) = &self.lost_share {
+            console.result(Tone::Bad, "Share", &format!("{path} is not there, or no directory"));
         }
         if let Some(Queue { waiting, processing, failed }) = &self.queue {
             console.result(

@@ -55,7 +55,7 @@ fn run(context: &mut Context<'_>) -> Result<String> {
 fn copy(share: &dyn Share, files: &[DatasetFile], bar: &Bar) -> Result<Vec<InputFile>> {
     let upload = |file: &DatasetFile| Upload { source: file.source.clone(), path: file.path.clone() };
     let uploads: Vec<_> = files.iter().map(upload).collect();
-    let failed = |source| FlowError::Copy { path: FOLDER.into(), source };
+    let failed = |source| FlowError::of_copy(FOLDER, source);
     let read = share.put(&uploads, &|number, bytes| {
         bar.say(uploads[number].path.as_str());
         bar.add(bytes);

@@ -1,8 +1,13 @@
 //! Why a step of the flow failed, each cause by a stable name.
 
 use std::fmt;
+use std::path::PathBuf;
+
+use redis::ErrorKind;
 
 use crate::failure::{Exit, Explain, Place};
+use crate::redis_server;
+use crate::target::local::Unread;
 
 /// The name of a Job that did not end in its time.
 pub(super) const TIMEOUT: &str = "job-timeout";
@@ -17,6 +22,14 @@ pub enum FlowError {
         path: String,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A file that was to be copied cannot be read where it is.
+    #[error("failed to copy the datasets: `{}` cannot be read: {why}", path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
     },
     /// What lies on the share is not what was copied.
     #[error("failed to copy `{path}` to the share: it was read with digest {read} and lies there with {found}")]
@@ -37,10 +50,24 @@ pub enum FlowError {
         source: std::io::Error,
     },
     /// Redis refused, or is gone.
-    #[error("failed to {what}: {source}")]
+    #[error("failed to {what}: {}", redis_server::words(source, address))]
     Queue {
         /// Completes "failed to ".
         what: &'static str,
+        /// Where Redis is.
+        address: String,
+        /// What Redis said.
+        source: redis::RedisError,
+    },
+    /// Redis is there, and what it holds is not the queue any more.
+    #[error(
+        "failed to {what}: Redis answers on {address}, and `datasets`, `datasets:processing` and `datasets:failed` are not there as the lists and the hash that they were: {source}"
+    )]
+    QueueDamaged {
+        /// Completes "failed to ".
+        what: &'static str,
+        /// Where Redis is.
+        address: String,
         /// What Redis said.
         source: redis::RedisError,
     },
@@ -100,6 +127,12 @@ pub enum FlowError {
         /// How many datasets, in words.
         done: String,
     },
+    /// The worker was to be taken away in the middle of a dataset, and took none.
+    #[error("failed to take the worker away: it ended before it had claimed anything; {ended}")]
+    PreemptIdle {
+        /// How its last container ended, in words.
+        ended: String,
+    },
     /// A step was gone through before the one that it needs.
     #[error("failed to take the steps in their order: this one needs {0}")]
     OutOfOrder(&'static str),
@@ -124,6 +157,34 @@ impl fmt::Display for Tail {
     }
 }
 
+impl FlowError {
+    /// Why a copy to the share failed, by the end of it that did.
+    pub fn of_copy(path: &str, source: std::io::Error) -> Self {
+        match source.get_ref().and_then(|inner| inner.downcast_ref::<Unread>()) {
+            Some(Unread { path, error }) => Self::Unread { path: path.clone(), why: error.to_string() },
+            None => Self::Copy { path: path.into(), source },
+        }
+    }
+
+    /// What an error of Redis means for the queue: an answer that no queue gives is told from no answer.
+    pub fn of_queue(what: &'static str, address: &str, source: redis::RedisError) -> Self {
+        let address = address.to_owned();
+        if is_damage(&source) {
+            Self::QueueDamaged { what, address, source }
+        } else {
+            Self::Queue { what, address, source }
+        }
+    }
+}
+
+/// Whether Redis refused for what somebody has made of its keys or of its users. In a pipeline the crate tells these
+/// codes apart by their text alone.
+fn is_damage(error: &redis::RedisError) -> bool {
+    let text = error.to_string();
+    let said = ["WRONGTYPE", "NOAUTH", "NOPERM"].iter().any(|code| text.contains(code));
+    said || matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType | ErrorKind::AuthenticationFailed)
+}
+
 impl Explain for FlowError {
     fn exit(&self) -> Exit {
         Exit::Flow
@@ -132,14 +193,16 @@ impl Explain for FlowError {
     fn cause_name(&self) -> &'static str {
         match self {
             Self::Copy { .. } => "copy-failed",
+            Self::Unread { .. } => "datasets-unreadable",
             Self::CopyDamaged { .. } => "copy-damaged",
             Self::Share { .. } => "share-unusable",
             Self::Queue { .. } => "redis-gone",
+            Self::QueueDamaged { .. } => "queue-damaged",
             Self::NotStarted { .. } => "worker-not-started",
             Self::JobFailed { .. } => "job-failed",
             Self::JobTimeout { .. } => TIMEOUT,
             Self::Livelock { .. } => "queue-livelock",
-            Self::PreemptMissed { .. } => "preempt-missed",
+            Self::PreemptMissed { .. } | Self::PreemptIdle { .. } => "preempt-missed",
             Self::OutOfOrder(_) => "lab-fault",
         }
     }
@@ -159,8 +222,18 @@ impl Explain for FlowError {
             Self::Copy { .. } | Self::Share { .. } => {
                 "make the share writable and give it room: `cargo xtask lab doctor`"
             }
+            Self::Unread { path, .. } => {
+                return format!(
+                    "make it readable to whoever runs the lab, `chmod u+r '{}'`, or its owner so",
+                    path.display()
+                );
+            }
             Self::CopyDamaged { .. } => "look who else writes there, and at the disk",
             Self::Queue { .. } => "read Redis's log: `cargo xtask lab logs --redis`",
+            Self::QueueDamaged { .. } => {
+                "the worker may have changed them: it must keep `datasets` and `datasets:processing` lists and \
+                 `datasets:failed` a hash, and set no password; the next run fills the queue anew"
+            }
             Self::NotStarted { .. } => "try the worker's command line by hand",
             Self::JobFailed { .. } => "read what the worker printed: `cargo xtask lab logs --stderr`",
             Self::JobTimeout { .. } => "see what it waits for, or allow it more with --job-timeout-s",
@@ -169,8 +242,33 @@ impl Explain for FlowError {
                  `datasets:processing` back to `datasets`, as the project's own worker does"
             }
             Self::PreemptMissed { .. } => "give it more to do (--days), or run it again",
+            Self::PreemptIdle { .. } => {
+                "only a worker that takes datasets can be taken away from one: see what it printed, \
+                 `cargo xtask lab logs --stderr`, or leave --preempt away"
+            }
             Self::OutOfOrder(_) => "this is a fault of the lab: report it with the record",
         }
         .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wait that was over is told as one, with where it waited; what else the system said is passed on.
+    #[test]
+    fn silence_is_told_as_silence() {
+        let said = |kind: std::io::ErrorKind| {
+            FlowError::of_queue("look at the queue", "127.0.0.1:7", std::io::Error::from(kind).into())
+        };
+        let silence = said(std::io::ErrorKind::WouldBlock);
+        let expected = "failed to look at the queue: Redis on 127.0.0.1:7 did not answer within 5 s";
+        assert_eq!((silence.to_string().as_str(), silence.cause_name()), (expected, "redis-gone"));
+        let gone = said(std::io::ErrorKind::BrokenPipe);
+        assert_eq!(
+            (gone.to_string().as_str(), gone.cause_name()),
+            ("failed to look at the queue: broken pipe", "redis-gone")
+        );
     }
 }

@@ -208,8 +208,8 @@ impl<'a> Context<'a> {
         let mut outcome = Ok(());
         if !std::mem::replace(&mut run.queue_recorded, true) {
             // Before the Job is stopped: what stopping it puts right is not what was wrong.
-            let mut connection = site.redis();
-            let state = connection.as_mut().map_err(|failure| failure.clone()).and_then(queue::snapshot);
+            let address = site.redis_address();
+            let state = site.redis().and_then(|mut connection| queue::snapshot(&mut connection, &address));
             outcome = state.and_then(|state| Ok(run.record.set_queue(When::After, &state)?));
         }
         if let Some(job) = &run.job {

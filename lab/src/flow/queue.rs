@@ -26,12 +26,14 @@ pub(super) const PROCESSING: &str = "datasets:processing";
 const FAILED: &str = "datasets:failed";
 /// Before the digest of an item: its lease.
 pub(super) const LEASE: &str = "datasets:leased_by_session:";
+/// What cannot be done where Redis does not answer as it should.
+const LOOK: &str = "look at the queue";
 
 fn run(context: &mut Context<'_>) -> Result<String> {
     let (site, run) = context.site_and_run()?;
     site.fill_queue(WAITING, &run.items)?;
     let mut connection = site.redis()?;
-    let state = snapshot(&mut connection)?;
+    let state = snapshot(&mut connection, &site.redis_address())?;
     run.record.set_queue(When::Before, &state)?;
     Ok(format!("`{WAITING}` holds {}", plural(state.waiting.len(), "item")))
 }
@@ -40,12 +42,14 @@ fn run(context: &mut Context<'_>) -> Result<String> {
 ///
 /// # Errors
 /// When Redis does not answer, or a key is not of its kind.
-pub(super) fn snapshot(connection: &mut Connection) -> Result<QueueState> {
-    Ok(look(connection).map_err(|source| FlowError::Queue { what: "look at the queue", source })?)
+pub(super) fn snapshot(connection: &mut Connection, address: &str) -> Result<QueueState> {
+    Ok(look(connection).map_err(|source| FlowError::of_queue(LOOK, address, source))?)
 }
 
 fn look(connection: &mut Connection) -> RedisResult<QueueState> {
     type Lists = (Vec<Text>, Vec<Text>, BTreeMap<Text, Text>, Vec<Text>);
+    // A server that refuses everything refuses this; of a transaction that it refuses, the crate can make no error.
+    redis::cmd("PING").exec(connection)?;
     let lists: Lists = redis::pipe()
         .atomic()
         .cmd("LRANGE")
@@ -100,7 +104,7 @@ pub(super) struct Glance {
 ///
 /// # Errors
 /// When Redis does not answer.
-pub(super) fn glance(connection: &mut Connection) -> Result<Glance> {
+pub(super) fn glance(connection: &mut Connection, address: &str) -> Result<Glance> {
     let glance = |connection: &mut Connection| -> RedisResult<Glance> {
         let mut lists = redis::pipe();
         lists.cmd("LLEN").arg(WAITING).cmd("LRANGE").arg(&[PROCESSING, "0", "-1"]);
@@ -115,7 +119,7 @@ pub(super) fn glance(connection: &mut Connection) -> Result<Glance> {
         let alive: Vec<bool> = leases.query(connection)?;
         Ok(Glance { waiting, processing: texts(items).into_iter().zip(alive).collect() })
     };
-    Ok(glance(connection).map_err(|source| FlowError::Queue { what: "look at the queue", source })?)
+    Ok(glance(connection).map_err(|source| FlowError::of_queue(LOOK, address, source))?)
 }
 
 /// The key of an item's lease.

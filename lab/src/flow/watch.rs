@@ -42,19 +42,19 @@ fn look_on(context: &mut Context<'_>, console: &Console) -> Result<String> {
     let (site, run) = context.site_and_run()?;
     let mut connection = site.redis()?;
     let job = run.job.as_deref().ok_or(FlowError::OutOfOrder("a Job"))?;
-    let mut watch = Watch::new(run, console);
+    let mut watch = Watch::new(run, site.redis_address(), console);
     loop {
         let (book, phases) = job.look();
         watch.logs.read(&book, run.record);
         if let Some(condition) = &book.condition {
             let complete = condition == "Complete";
-            return if complete { watch.complete(&book) } else { Err(watch.failed(&book)) };
+            return if complete { watch.complete(&book, &mut connection) } else { Err(watch.failed(&book)) };
         }
         job.check_record()?;
         if let Some(trouble) = job.trouble() {
             return Err(trouble);
         }
-        let glance = match queue::glance(&mut connection) {
+        let glance = match queue::glance(&mut connection, &watch.address) {
             Ok(glance) => glance,
             Err(error) => {
                 // The way there may have been cut off, and Redis be well.
@@ -78,6 +78,8 @@ fn look_on(context: &mut Context<'_>, console: &Console) -> Result<String> {
 /// What the watch remembers.
 struct Watch<'a, 'b> {
     run: &'a Run<'b>,
+    /// Where Redis is, for those who read that it is not.
+    address: String,
     start: Instant,
     logs: Logs,
     livelock: Livelock,
@@ -92,11 +94,11 @@ struct Watch<'a, 'b> {
 }
 
 impl<'a, 'b> Watch<'a, 'b> {
-    fn new(run: &'a Run<'b>, console: &'a Console) -> Self {
+    fn new(run: &'a Run<'b>, address: String, console: &'a Console) -> Self {
         let livelock = Livelock::new(run.order.lease + wait::scaled(LIVELOCK_SLACK));
         let bar = console.count(STEP.verb, run.items.len() as u64);
         let (start, logs, preempt, told) = (Instant::now(), Logs::default(), run.order.preempt, Duration::ZERO);
-        Self { run, start, logs, livelock, preempt, bar, console, told, deaf: None }
+        Self { run, address, start, logs, livelock, preempt, bar, console, told, deaf: None }
     }
 
     /// Bears that the queue is not seen, for a while.
@@ -150,23 +152,33 @@ impl<'a, 'b> Watch<'a, 'b> {
             Preempt::Sigkill => Signal::KILL,
             Preempt::Sigterm => Signal::TERM,
         };
-        let mut still_claimed = || Ok(queue::glance(connection)?.processing.iter().any(|(claimed, _)| claimed == item));
+        let mut still_claimed =
+            || Ok(queue::glance(connection, &self.address)?.processing.iter().any(|(claimed, _)| claimed == item));
         if job.preempt(signal, &mut still_claimed)? {
             self.preempt = None;
         }
         Ok(())
     }
 
-    fn complete(&self, book: &Job) -> Result<String> {
-        let done = plural(self.run.items.len(), "dataset");
+    fn complete(&self, book: &Job, connection: &mut redis::Connection) -> Result<String> {
         if self.preempt.is_some() {
-            return Err(FlowError::PreemptMissed { done }.into());
+            return Err(self.not_preempted(book, queue::glance(connection, &self.address)?.waiting).into());
         }
         let runs: usize = book.pods.iter().map(|pod| pod.containers.len()).sum();
         let preempted = book.pods.iter().flat_map(|pod| &pod.containers).filter_map(|run| run.preempted_by.as_deref());
         let preempted: Vec<_> = preempted.map(|signal| format!(", worker taken away by {signal}")).collect();
         let taken = plural(self.logs.taken(), "dataset");
         Ok(format!("Job complete: {taken} taken up in {}{}", plural(runs, "run"), preempted.concat()))
+    }
+
+    /// Why the worker was not taken away, by what it left waiting: it was through too soon, or has not even begun.
+    fn not_preempted(&self, book: &Job, waiting: usize) -> FlowError {
+        let items = self.run.items.len();
+        let last = book.pods.last().and_then(|pod| Some((pod, pod.containers.last()?)));
+        match last {
+            Some((pod, run)) if waiting == items => FlowError::PreemptIdle { ended: ended(&pod.name, run) },
+            _ => FlowError::PreemptMissed { done: plural(items.saturating_sub(waiting), "dataset") },
+        }
     }
 
     fn failed(&self, book: &Job) -> Failure {

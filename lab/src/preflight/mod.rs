@@ -127,7 +127,7 @@ enum DirectoryError {
     #[error("failed to write to the {what} directory `{}`: {source}", path.display())]
     Unwritable { what: &'static str, path: PathBuf, variable: &'static str, source: std::io::Error },
     #[error("failed to find room in `{}`: {} free, {} needed", path.display(), size(*free_bytes), size(*needed_bytes))]
-    Full { path: PathBuf, free_bytes: u64, needed_bytes: u64 },
+    Full { path: PathBuf, variable: &'static str, free_bytes: u64, needed_bytes: u64 },
 }
 
 impl<'a> Place<'a> {
@@ -262,7 +262,7 @@ fn writable(what: &'static str, path: &Path, variable: &'static str) -> Result<S
     let free = free_bytes(there).map_err(refused)?;
     if free < FREE_BYTES_MIN {
         let (free_bytes, needed_bytes) = (free, FREE_BYTES_MIN);
-        return Err(DirectoryError::Full { path: path.into(), free_bytes, needed_bytes }.into());
+        return Err(DirectoryError::Full { path: path.into(), variable, free_bytes, needed_bytes }.into());
     }
     Ok(format!("{}, {} free", path.display(), size(free)))
 }
@@ -304,7 +304,14 @@ impl Explain for DirectoryError {
             Self::Unwritable { path, variable, .. } => {
                 format!("mkdir -p {0} && chmod u+rwx {0}, or set {variable} to another", path.display())
             }
-            Self::Full { .. } => "make room; `cargo xtask lab gc --keep-runs 5` removes old records".into(),
+            Self::Full { variable, .. } => {
+                let frees = match *variable {
+                    "XDG_STATE_HOME" => "`cargo xtask lab down` removes a lab with its share",
+                    "XDG_CACHE_HOME" => "`cargo xtask lab gc --cache` empties the cache",
+                    _ => "`cargo xtask lab gc --keep-runs 5` removes old records",
+                };
+                format!("make room: {frees}; or set {variable} to a directory of another disk")
+            }
         }
     }
 }

@@ -24,6 +24,8 @@ const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 const VERSION_MIN: (u32, u32) = (6, 2);
 /// How long a program may take to say which version it is.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
+/// How long a server may take for one answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// How a program was found that somebody has named.
 const NAMED: &str = "named by --redis-server or LAB_REDIS_SERVER";
 /// The cause of [`RedisError::NotFetched`]: no fault, if nobody wants to start it yet.
@@ -72,6 +74,14 @@ pub enum RedisError {
         origin: &'static str,
         /// What is wrong.
         why: String,
+    },
+    /// The program's path cannot be written into the state file.
+    #[error("failed to use `{}` ({origin}) as a Redis server: its path is not UTF-8", path.display())]
+    NotUtf8 {
+        /// The program.
+        path: PathBuf,
+        /// Who named it.
+        origin: &'static str,
     },
     /// The distribution's package did not come.
     #[error("failed to fetch the distribution's Redis: {0}")]
@@ -149,7 +159,7 @@ pub fn find(named: Option<&Path>, cache: &Path, fetch: Fetch, console: &Console)
 /// # Errors
 /// [`RedisError::NoAnswer`].
 pub fn connect(port: u16) -> Result<redis::Connection, RedisError> {
-    let limit = Duration::from_secs(5);
+    let limit = ANSWER_LIMIT;
     let open = || -> redis::RedisResult<redis::Connection> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{port}/"))?;
         let connection = client.get_connection_with_timeout(limit)?;
@@ -157,7 +167,19 @@ pub fn connect(port: u16) -> Result<redis::Connection, RedisError> {
         connection.set_write_timeout(Some(limit))?;
         Ok(connection)
     };
-    open().map_err(|error| RedisError::NoAnswer { port, why: error.to_string() })
+    open().map_err(|error| no_answer(port, &error))
+}
+
+/// What Redis, or its silence, said: the system has no words for a wait that was over.
+pub fn words(error: &redis::RedisError, address: &str) -> String {
+    if error.is_timeout() {
+        return format!("Redis on {address} did not answer within {} s", ANSWER_LIMIT.as_secs());
+    }
+    error.to_string()
+}
+
+fn no_answer(port: u16, error: &redis::RedisError) -> RedisError {
+    RedisError::NoAnswer { port, why: words(error, &format!("127.0.0.1:{port}")) }
 }
 
 impl Program {
@@ -174,6 +196,11 @@ impl Program {
 
 /// Asks a program what it is. One that does not answer is not waited for, and its end by a Ctrl-C is no fault of its own.
 fn examine(path: &Path, origin: &'static str) -> Result<Program> {
+    // A relative path would name another program as soon as somebody else reads it.
+    let absolute = crate::places::absolute(path.into());
+    if absolute.to_str().is_none() {
+        return Err(RedisError::NotUtf8 { path: absolute, origin }.into());
+    }
     let refuse = |why: String| Failure::from(RedisError::NotAServer { path: path.into(), origin, why });
     let call = Call::new(path, None, &["--version"]).limit(VERSION_LIMIT).interruptible();
     let ended = call.run_to_its_end().map_err(|error| match error {
@@ -195,8 +222,7 @@ fn examine(path: &Path, origin: &'static str) -> Result<Program> {
             "it is version {version}, and the queue needs {major}.{minor} (for LMOVE) or newer"
         )));
     }
-    // A relative path would name another program as soon as somebody else reads it.
-    Ok(Program { path: crate::places::absolute(path.into()), version: version.into(), origin })
+    Ok(Program { path: absolute, version: version.into(), origin })
 }
 
 /// The version in `Redis server v=7.0.15 sha=…` and `Valkey server v=8.0.1 sha=…`.
@@ -234,7 +260,8 @@ fn install_command() -> String {
 impl Explain for RedisError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NotFound { .. } | Self::NotFetched | Self::NotAServer { .. } | Self::Fetch(_) => Exit::Preflight,
+            Self::NotFound { .. } | Self::NotFetched | Self::Fetch(_) => Exit::Preflight,
+            Self::NotAServer { .. } | Self::NotUtf8 { .. } => Exit::Preflight,
             _ => Exit::Lab,
         }
     }
@@ -243,7 +270,7 @@ impl Explain for RedisError {
         match self {
             Self::NotFound { .. } | Self::Fetch(_) => "redis-missing",
             Self::NotFetched => NOT_FETCHED,
-            Self::NotAServer { .. } => "redis-unusable",
+            Self::NotAServer { .. } | Self::NotUtf8 { .. } => "redis-unusable",
             Self::PortTaken { .. } => "port-taken",
             Self::Died { .. } => "redis-died",
             Self::NoAnswer { .. } => "redis-gone",
@@ -262,6 +289,10 @@ impl Explain for RedisError {
             Self::NotFound { remedy, .. } => remedy.clone(),
             Self::NotFetched => "`cargo xtask lab up` fetches it".into(),
             Self::NotAServer { .. } => "name a redis-server or valkey-server of version 6.2 or newer".into(),
+            Self::NotUtf8 { .. } => {
+                "name it by a path that is UTF-8, of a link to it, say: export LAB_REDIS_SERVER=/path/to/redis-server"
+                    .into()
+            }
             Self::Fetch(_) => {
                 "sudo apt-get install redis-server, or name one: export LAB_REDIS_SERVER=/path/to/redis-server".into()
             }

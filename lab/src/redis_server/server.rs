@@ -11,7 +11,7 @@ use std::time::Duration;
 use fs_err as fs;
 use rustix::process::Signal;
 
-use super::{Program, RedisError, connect};
+use super::{Program, RedisError, connect, no_answer};
 use crate::failure::{Failure, Result};
 use crate::process::{Identity, Marker};
 use crate::state::RedisState;
@@ -99,6 +99,7 @@ impl Start<'_> {
 
     fn spawn(&self, port: u16) -> Result<Child, RedisError> {
         let (name, value) = self.marker.variable();
+        let log = File::options().append(true).create(true).open(self.dir.join(LOG))?;
         let mut command = Command::new(&self.program.path);
         let port = port.to_string();
         command
@@ -111,8 +112,9 @@ impl Start<'_> {
             .current_dir(self.dir)
             .env(name, value)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            // What it says before it has its log, or instead of having one, stands in the same file.
+            .stdout(log.try_clone()?)
+            .stderr(log);
         let own_session = || {
             rustix::process::setsid()?;
             Ok(())
@@ -163,15 +165,15 @@ impl Server {
     /// [`RedisError::NoAnswer`] with what was seen instead.
     pub fn serves(&self, dir: &Path) -> Result<(), RedisError> {
         let port = self.port;
-        let no_answer = |why: String| RedisError::NoAnswer { port, why };
         let mut connection = connect(port)?;
-        let failed = |error: redis::RedisError| no_answer(error.to_string());
+        let failed = |error: redis::RedisError| no_answer(port, &error);
         let (_, found): (String, String) =
             redis::cmd("CONFIG").arg("GET").arg("dir").query(&mut connection).map_err(failed)?;
         // A server that still loads answers CONFIG, and PING with an error.
         redis::cmd("PING").query::<String>(&mut connection).map_err(failed)?;
         let same = fs::canonicalize(dir).is_ok_and(|dir| Path::new(&found) == dir);
-        if same { Ok(()) } else { Err(no_answer(format!("another Redis answers, whose directory is `{found}`"))) }
+        let why = || format!("another Redis answers, whose directory is `{found}`");
+        if same { Ok(()) } else { Err(RedisError::NoAnswer { port, why: why() }) }
     }
 
     /// Stops it: SHUTDOWN, else SIGTERM, else SIGKILL, each with its time.

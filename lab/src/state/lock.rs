@@ -107,7 +107,8 @@ impl Lock {
 
     fn sign(&mut self) -> std::io::Result<()> {
         let Some(process) = process::this() else { return Ok(()) };
-        let command = std::env::args().skip(1).fold(String::from("lab"), |line, argument| line + " " + &argument);
+        let command =
+            std::env::args_os().skip(1).fold(String::from("lab"), |line, word| line + " " + &word.to_string_lossy());
         let text = serde_json::to_vec(&Holder { process, command, since: crate::record::now() })?;
         self.file.set_len(0)?;
         self.file.rewind()?;

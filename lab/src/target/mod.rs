@@ -119,6 +119,11 @@ pub trait Site {
     /// When it does not answer.
     fn redis(&self) -> Result<redis::Connection>;
 
+    /// Where that Redis is, for those who read that it does not answer.
+    fn redis_address(&self) -> String {
+        "redis:6379".into()
+    }
+
     /// Empties the database, which is the lab's own, and pushes the items in their order on the right of the list.
     ///
     /// # Errors
@@ -151,6 +156,11 @@ pub trait Site {
     /// # Errors
     /// When it does not end, or the state cannot be written.
     fn begin_run(&mut self, record: &Path) -> Result<()>;
+
+    /// Whether it stands still, whatever a run has done to it, as far as that can be seen at once.
+    fn stands(&self) -> bool {
+        true
+    }
 
     /// What it costs to leave it up, in words, where that costs money: then a red lab is not left up unless it is asked for.
     fn keeping_costs(&self) -> Option<String> {

@@ -92,6 +92,68 @@ fn a_worker_that_does_nothing_is_found_by_the_judges() {
     ends(&place, 6, "worker-does-nothing", &["--worker-cmd", "true"]);
 }
 
+/// A worker that was to be taken away and has taken nothing is told so, with its end: it was not too fast.
+#[test]
+fn a_worker_that_claims_nothing_was_not_too_fast_to_be_taken_away() {
+    let place = or_skip!(Place::new());
+    ends(&place, 5, "preempt-idle", &["--preempt", "SIGKILL", "--worker-cmd", "exit 0"]);
+}
+
+/// Redis that answers with something that is no queue is told from one that is gone, and the next run is green again.
+#[test]
+fn a_queue_that_the_worker_has_damaged_is_not_a_redis_that_is_gone() {
+    let place = or_skip!(Place::new());
+    let damages: [(&str, &[&str]); 4] = [
+        ("waiting", &["SET", "datasets", "junk"]),
+        ("processing", &["SADD", "datasets:processing", "junk"]),
+        ("failed", &["SET", "datasets:failed", "junk"]),
+        ("password", &["CONFIG", "SET", "requirepass", "junk"]),
+    ];
+    for (name, damage) in damages {
+        let go = place.path(&format!("runs-{name}"));
+        let worker = format!("echo here {name} >&2; while [ ! -e '{}' ]; do sleep 0.01; done", go.display());
+        let running = place.start(place.e2e(&["--worker-cmd", &worker]));
+        place.wait_for_worker("default", &format!("here {name}"));
+        redis::cmd(damage[0]).arg(&damage[1..]).exec(&mut place.redis("default")).expect("a Redis that obeys");
+        std::fs::write(&go, "").expect("a file");
+        let said = running.wait();
+        said.assert_code(5);
+        assert!(said.out.contains("red: queue-damaged in step "), "{name}: {}", said.out);
+        assert!(said.out.contains("Redis answers on 127.0.0.1:"), "{name}: {}", said.out);
+        assert!(said.out.contains("the worker may have changed them"), "{name}: {}", said.out);
+    }
+    place.finish(place.e2e(&["--days", "2"])).assert_code(0);
+}
+
+/// A dataset that nobody may read is named, with what makes it readable: the share has no part in it.
+#[test]
+fn a_dataset_that_cannot_be_read_is_not_the_shares_fault() {
+    let place = or_skip!(Place::new());
+    let day = place.path("scripts/training/2018-04-01.pkl");
+    for folder in ["training", "testing"] {
+        std::fs::create_dir_all(place.path("scripts").join(folder)).expect("a directory");
+    }
+    std::fs::write(place.path("scripts/testing/test_dataset.pkl"), "test").expect("a file");
+    std::fs::write(&day, "day").expect("a file");
+    std::fs::set_permissions(&day, std::os::unix::fs::PermissionsExt::from_mode(0o000)).expect("a file of ours");
+    // Root reads everything; in a user namespace it is nobody in particular.
+    let script = "\"$LAB\" e2e --target local --datasets scripts; echo \"e2e: $?\"";
+    let mut command = place.wrapped("unshare", &["-U", "sh", "-c", script]);
+    let e2e = place.e2e(&[]);
+    command.envs(e2e.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let said = place.finish(command);
+    if !said.out.contains("e2e: ") {
+        return eprintln!("skipped: no user namespace can be made here: {}", said.err);
+    }
+    assert!(
+        said.out.contains("e2e: 5") && said.out.contains("red: datasets-unreadable in step datasets"),
+        "{}",
+        said.out
+    );
+    let remedy = format!("`chmod u+r '{}'`", day.display());
+    assert!(said.out.contains(&remedy) && !said.out.contains("share writable"), "{}", said.out);
+}
+
 /// Redis gone in the middle of a run is exit code 5, and the next run starts it again.
 #[test]
 fn redis_gone_in_the_middle_is_the_flows_fault() {
@@ -105,6 +167,7 @@ fn redis_gone_in_the_middle_is_the_flows_fault() {
     said.assert_code(5);
     assert!(said.out.contains("red: redis-gone in step watch"), "{}", said.out);
     assert!(said.out.contains("cargo xtask lab logs --redis"), "{}", said.out);
+    assert!(said.out.contains("what there is of the lab") && !said.out.contains("still up"), "{}", said.out);
     assert_eq!(place.status("default")["state"], "partial");
     place.finish(place.e2e(&[])).assert_code(0);
 }

@@ -36,6 +36,18 @@ fn status_tells_what_stands() {
     assert_eq!(items, ["a", "b"], "the append-only file brings the queue back");
 }
 
+/// A lab whose share somebody has removed is not up, and `up` finishes it.
+#[test]
+fn status_sees_that_the_share_is_gone() {
+    let place = or_skip!(Place::new());
+    place.run(&["up"]).assert_code(0);
+    std::fs::remove_dir_all(place.lab_dir("default").join("share")).expect("a share");
+    shows(&place, "status-without-share", &["status"]);
+    assert_eq!(place.status("default")["share"], serde_json::Value::Null);
+    place.run(&["up"]).assert_code(0);
+    place.assert_up("default", "with a share again");
+}
+
 /// `logs` shows the last run's log, or another one's, the workers' standard error, Redis's log and the events.
 #[test]
 fn logs_shows_each_log() {

@@ -1,10 +1,12 @@
 //! Every way in which the lab refuses before or while it stands up: each with its words and its exit code.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::harness::{Place, or_skip};
+use crate::harness::{Place, or_skip, program};
 use crate::said;
 
 /// A program that says that it is a Redis of this version, and then does what the rest says.
@@ -109,6 +111,36 @@ fn a_file_in_place_of_a_directory_is_refused() {
     }
 }
 
+/// An argument that is not UTF-8 is as good as any other. A place whose path is not is refused before anything is
+/// started, by the name of what names it: what is kept as text would name another one.
+#[test]
+fn a_path_that_is_not_utf8_is_taken_or_refused_at_once() {
+    let place = or_skip!(Place::new());
+    std::fs::create_dir_all(place.path("scripts")).expect("a directory");
+    let odd = place.path("scripts").join(OsStr::from_bytes(b"odd-\xff"));
+    for (name, value) in ["XDG_STATE_HOME", "XDG_CACHE_HOME", "LAB_RUNS"].map(|name| (name, &odd)) {
+        let mut command = place.e2e(&[]);
+        command.env(name, value);
+        let said = place.finish(command);
+        said.assert_code(3);
+        assert!(said.err.contains("the path is not UTF-8\nremedy: ") && said.err.contains(name), "{}", said.err);
+    }
+    std::os::unix::fs::symlink(crate::harness::redis_server().expect("a server"), &odd).expect("a link");
+    let mut server = place.command(&["up", "--target", "local", "--redis-server"]);
+    server.arg(&odd);
+    let said = place.finish(server);
+    said.assert_code(3);
+    assert!(said.err.contains("as a Redis server: its path is not UTF-8\nremedy: "), "{}", said.err);
+    assert!(!place.path("state").exists() && !place.path("runs").exists());
+
+    std::fs::remove_file(&odd).expect("a link");
+    std::os::unix::fs::symlink(program("judge"), &odd).expect("a link");
+    let mut judge = place.e2e(&["--days", "2", "--judge"]);
+    judge.arg(&odd);
+    place.finish(judge).assert_code(0);
+    assert!(place.evidence("record.json")["asked"].to_string().contains("odd-\u{fffd}"));
+}
+
 /// A port that somebody has is exit code 4, and says who that is.
 #[test]
 fn a_port_that_is_taken_is_told_with_its_owner() {
@@ -136,6 +168,12 @@ fn a_server_that_does_not_serve_is_told_with_its_log() {
     let mut never = place.command(&["up", "--redis-server", &mute]);
     never.env("LAB_TIME_SCALE", "0.1");
     refuses(4, "redis-never-answers", &place, never);
+    // What it says before it has a log, or instead of having one, is there to be read as well.
+    let dies = redis_that(&place, "7.0.0", "echo 'bad luck at once' >&2; exit 1");
+    refuses(4, "redis-dies-on-stderr", &place, place.command(&["up", "--redis-server", &dies]));
+    let said = place.run(&["logs", "--redis"]);
+    said.assert_code(0);
+    assert!(said.out.ends_with("bad luck at once\n"), "{}", said.out);
     // A run says so of its lab by its name: what there is of it never stood, and the log lies in the record.
     let dies = redis_that(&place, "7.0.0", "echo 'no luck today' > redis.log; exit 1");
     refuses(4, "redis-dies-e2e", &place, place.e2e(&["--name", "other", "--redis-server", &dies]));
@@ -189,6 +227,25 @@ fn a_share_that_is_none_is_refused() {
     refuses(4, "share-no-directory", &place, place.command(&["up"]));
     place.run(&["down"]).assert_code(0);
     place.assert_nothing_is_left("after down");
+}
+
+/// A link in place of the share is not followed, not even by a run on a lab that is up: it is exit code 4, what it leads
+/// to stays as it is, and `down` removes the link alone.
+#[test]
+fn a_link_in_place_of_the_share_is_refused() {
+    let place = or_skip!(Place::new());
+    place.run(&["up"]).assert_code(0);
+    let (share, precious) = (place.lab_dir("default").join("share"), place.path("scripts"));
+    std::fs::create_dir_all(precious.join("deep")).expect("a directory");
+    std::fs::write(precious.join("deep/file"), "precious").expect("a file");
+    let before = crate::harness::tree(&precious);
+    std::fs::remove_dir_all(&share).expect("a share");
+    std::os::unix::fs::symlink(&precious, &share).expect("a link");
+    refuses(4, "share-link-e2e", &place, place.e2e(&[]));
+    refuses(4, "share-link-up", &place, place.command(&["up"]));
+    place.run(&["down"]).assert_code(0);
+    assert_eq!(crate::harness::tree(&precious), before);
+    assert!(place.processes().is_empty() && !place.lab_dir("default").exists());
 }
 
 /// Where there is neither a server nor a way to fetch one, the error names the one command of this system that mends it.

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 green, 6 red, 2 usage or a directory that is no record.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ const USAGE_OR_NO_RECORD: u8 = 2;
 const RED: u8 = 6;
 
 fn main() -> ExitCode {
-    let code = match Arguments::parse(std::env::args().skip(1)) {
+    let code = match Arguments::parse(std::env::args_os().skip(1)) {
         Ok(Arguments::Help) => print(USAGE).map(|()| GREEN),
         Ok(Arguments::Rules) => print(&rules()).map(|()| GREEN),
         Ok(Arguments::Judge { record, show }) => judge(&record, &show),
@@ -72,17 +73,17 @@ enum Show {
 }
 
 impl Arguments {
-    fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+    fn parse(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Self> {
         let (mut record, mut show) = (None, Show::Everything);
         for argument in arguments {
-            match argument.as_str() {
+            match argument.to_string_lossy().as_ref() {
                 "--help" | "-h" => return Ok(Self::Help),
                 "--rules" => return Ok(Self::Rules),
                 "--quiet" | "-q" => show = Show::LastLine,
                 "--json" => show = Show::Json,
                 option if option.starts_with('-') => bail!("failed to understand `{option}`\n\n{USAGE}"),
                 _ if record.is_some() => {
-                    bail!("failed to judge more than one record at a time: `{argument}`\n\n{USAGE}")
+                    bail!("failed to judge more than one record at a time: `{}`\n\n{USAGE}", argument.display())
                 }
                 _ => record = Some(PathBuf::from(argument)),
             }

@@ -14,6 +14,7 @@ use rustix::process::Signal;
 
 pub use commands::COMMANDS;
 use share::HostShare;
+pub use share::Unread;
 
 use super::{Facts, JobOrder, RunningJob, Share, Site, StandsOtherwise, Target};
 use crate::console::{Console, Tone, plural, size};
@@ -47,10 +48,11 @@ pub struct Local<'a> {
 
 /// The share is not what the flow needs.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to use `{}` as the share: {why}", path.display())]
-struct ShareError {
-    path: PathBuf,
-    why: String,
+enum ShareError {
+    #[error("failed to use `{}` as the share: {why}", path.display())]
+    Unusable { path: PathBuf, why: String },
+    #[error("failed to use the share: {why}")]
+    Linked { path: PathBuf, why: String },
 }
 
 impl<'a> Local<'a> {
@@ -70,6 +72,13 @@ impl<'a> Local<'a> {
         }
         let share = HostShare::new(lab.share());
         Ok(Self { lab, lock, state, program, port, server: None, share, console })
+    }
+
+    /// The share, unless a link stands in its place: whatever somebody has done meanwhile, no run goes through one.
+    fn real_share(&self) -> Result<&HostShare> {
+        let linked = |error: std::io::Error| ShareError::Linked { path: self.lab.share(), why: error.to_string() };
+        self.share.check().map_err(linked)?;
+        Ok(&self.share)
     }
 
     fn save(&self) -> Result<()> {
@@ -104,16 +113,18 @@ impl Site for Local<'_> {
     }
 
     fn up_volume(&mut self) -> Result<String> {
+        self.real_share()?;
         let path = self.lab.share();
-        fs::create_dir_all(&path).map_err(|error| ShareError { path: path.clone(), why: error.to_string() })?;
+        let refused = |error: std::io::Error| ShareError::Unusable { path: path.clone(), why: error.to_string() };
+        fs::create_dir_all(&path).map_err(refused)?;
         kill_point("up-share-made");
         Ok(format!("directory {}", path.display()))
     }
 
     fn up_claim(&mut self) -> Result<String> {
         let path = self.lab.share();
-        let refused = |error: std::io::Error| ShareError { path: path.clone(), why: error.to_string() };
-        self.share.probe().map_err(refused)?;
+        let refused = |error: std::io::Error| ShareError::Unusable { path: path.clone(), why: error.to_string() };
+        self.real_share()?.probe().map_err(refused)?;
         let free = free_bytes(&path).map_err(refused)?;
         Ok(format!("written, renamed and read back; {} free", size(free)))
     }
@@ -165,11 +176,15 @@ impl Site for Local<'_> {
         Ok(redis_server::connect(self.running()?.port())?)
     }
 
+    fn redis_address(&self) -> String {
+        format!("{HOST}:{}", self.server.as_ref().map_or(0, Server::port))
+    }
+
     fn fill_queue(&self, list: &str, items: &[String]) -> Result<()> {
         let mut fill = redis::pipe();
         fill.atomic().cmd("FLUSHDB").ignore().cmd("RPUSH").arg(list).arg(items).ignore();
         let filled = fill.query::<()>(&mut self.redis()?);
-        Ok(filled.map_err(|source| FlowError::Queue { what: "fill the queue", source })?)
+        Ok(filled.map_err(|source| FlowError::of_queue("fill the queue", &self.redis_address(), source))?)
     }
 
     fn redis_log(&self) -> String {
@@ -179,10 +194,11 @@ impl Site for Local<'_> {
     }
 
     fn share(&self) -> Result<&dyn Share> {
-        Ok(&self.share)
+        Ok(self.real_share()?)
     }
 
     fn start_job(&self, order: JobOrder, record: &Record) -> Result<Box<dyn RunningJob>> {
+        self.real_share()?;
         let mut environment = service_variables(self.running()?.port());
         environment.push(("FILESTORE_PATH".into(), self.lab.share().into_os_string()));
         environment.extend(order.settings);
@@ -207,6 +223,11 @@ impl Site for Local<'_> {
     fn begin_run(&mut self, record: &Path) -> Result<()> {
         self.state.last_run = Some(record.into());
         self.save()
+    }
+
+    fn stands(&self) -> bool {
+        let serves = |server: &Server| server.serves(&self.lab.redis()).is_ok();
+        self.server.as_ref().is_some_and(serves) && is_directory(&self.lab.share())
     }
 
     fn down(self: Box<Self>) -> Result<String> {
@@ -239,7 +260,7 @@ pub fn take_down(lab: &LabDir, lock: Lock, state: Option<State>) -> Result<Strin
         had.push(plural(swept, "process"));
     }
     kill_point("down-redis-stopped");
-    if lab.share().exists() {
+    if lab.share().symlink_metadata().is_ok() {
         had.push("share".into());
     }
     lab.remove(&lab.share())?;
@@ -280,6 +301,11 @@ fn check_asked(
         return Err((format!("Redis `{}`", known.program.display()), format!("`{}`", program.path.display())));
     }
     Ok(())
+}
+
+/// Whether there is a directory, and not a link to one.
+pub fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
 }
 
 /// What the kubelet sets for a service named `redis`. `REDIS_PORT` is a trap that it sets, too.
@@ -347,6 +373,14 @@ impl Explain for ShareError {
     }
 
     fn remedy(&self) -> String {
-        "make the directory writable and give it room, or set XDG_STATE_HOME to another".into()
+        match self {
+            Self::Unusable { .. } => {
+                "make the directory writable and give it room, or set XDG_STATE_HOME to another".into()
+            }
+            Self::Linked { path, .. } => {
+                let path = path.display();
+                format!("remove the link, `rm '{path}'`; for a share on another disk, set XDG_STATE_HOME")
+            }
+        }
     }
 }

@@ -24,8 +24,21 @@ impl HostShare {
         Self(path)
     }
 
+    /// Refuses a link that stands in place of the directory: what it leads to is not the lab's, neither to write to nor
+    /// to empty. A directory that is not there is no fault of its own.
+    pub(super) fn check(&self) -> std::io::Result<()> {
+        match fs::symlink_metadata(&self.0) {
+            Ok(found) if found.is_symlink() => {
+                let to = fs::read_link(&self.0)?;
+                Err(std::io::Error::other(Linked { path: self.0.clone(), to }))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Does what the worker will do there: writes a file, makes it last, renames it, reads it, removes it.
     pub(super) fn probe(&self) -> std::io::Result<()> {
+        self.check()?;
         let mut temporary = tempfile::NamedTempFile::new_in(&self.0)?;
         let word = temporary.path().as_os_str().as_encoded_bytes().to_owned();
         temporary.write_all(&word)?;
@@ -38,8 +51,27 @@ impl HostShare {
     }
 }
 
+/// What was to be copied cannot be read where it is now: the share has no part in that.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read `{}`: {error}", path.display())]
+pub struct Unread {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub error: std::io::Error,
+}
+
+/// A link stands in place of the share.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` is a link to `{}`, and the lab follows no link there", path.display(), to.display())]
+struct Linked {
+    path: PathBuf,
+    to: PathBuf,
+}
+
 impl Share for HostShare {
     fn clear(&self) -> std::io::Result<usize> {
+        self.check()?;
         let mut files = 0;
         for entry in fs::read_dir(&self.0)? {
             let entry = entry?;
@@ -55,6 +87,7 @@ impl Share for HostShare {
     }
 
     fn put(&self, files: &[Upload], progress: &dyn Fn(usize, u64)) -> std::io::Result<Vec<String>> {
+        self.check()?;
         let mut digests = Vec::new();
         for (number, file) in files.iter().enumerate() {
             interrupt::check().map_err(std::io::Error::other)?;
@@ -95,14 +128,20 @@ pub(crate) fn copy(source: &Path, target: &Path, progress: &dyn Fn(u64)) -> std:
     if let Some(folder) = target.parent() {
         fs::create_dir_all(folder)?;
     }
+    let unread = |error| std::io::Error::other(Unread { path: source.into(), error });
+    let mut file = File::open(source).map_err(unread)?;
     let mut digest = Sha256::new();
     let mut out = fs::File::create(target)?;
-    pieces(fs::File::open(source)?.into_file(), |piece| {
-        digest.update(piece);
-        out.write_all(piece)?;
-        progress(piece.len() as u64);
-        Ok(())
-    })?;
+    let mut buffer = vec![0; PIECE_BYTES];
+    loop {
+        let length = file.read(&mut buffer).map_err(unread)?;
+        if length == 0 {
+            break;
+        }
+        digest.update(&buffer[..length]);
+        out.write_all(&buffer[..length])?;
+        progress(length as u64);
+    }
     Ok(hex(&digest.finalize()))
 }
 
@@ -216,6 +255,42 @@ mod tests {
             assert_eq!(fs::read(copy.path().join(name)).unwrap(), b"", "{name}");
         }
         assert!(copy.path().join(".hidden").is_dir());
+    }
+
+    /// A source that cannot be read is told from a share that cannot be written to.
+    #[test]
+    fn a_source_that_cannot_be_read_is_no_fault_of_the_share() {
+        let (dir, from) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let unread = |source: &Path, target: &str| {
+            let error = copy(source, &dir.path().join(target), &|_| {}).unwrap_err();
+            error.get_ref().and_then(|inner| inner.downcast_ref::<Unread>()).map(|unread| unread.path.clone())
+        };
+        let (missing, day) = (from.path().join("missing"), from.path().join("day"));
+        fs::write(&day, "day").unwrap();
+        assert_eq!(unread(&missing, "copy"), Some(missing.clone()));
+        // A directory can be opened and not read.
+        assert_eq!(unread(from.path(), "copy"), Some(from.path().into()));
+        fs::create_dir(dir.path().join("taken")).unwrap();
+        assert_eq!(unread(&day, "taken"), None);
+    }
+
+    /// What a link in place of the share leads to is somebody else's: nothing is removed there, and nothing written.
+    #[test]
+    fn a_link_in_place_of_the_share_is_not_followed() {
+        let (dir, precious) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (link, file) = (dir.path().join("share"), precious.path().join("file"));
+        fs::write(&file, "precious").unwrap();
+        std::os::unix::fs::symlink(precious.path(), &link).unwrap();
+        let share = HostShare::new(link.clone());
+        let upload = Upload { source: file.clone(), path: "datasets/day.pkl".into() };
+        let refusals =
+            [share.clear().map(drop), share.put(&[upload], &|_, _| {}).map(drop), share.probe(), share.check()];
+        for refused in refusals {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains(&format!("`{}` is a link to `{}`", link.display(), precious.path().display())));
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+        assert_eq!(fs::read_dir(precious.path()).unwrap().count(), 1);
     }
 
     /// A copy carries the digest of its source, and the digest of what lies there is read from there.
