@@ -420,11 +420,6 @@ impl Command {
     }
 }
 
-/// What is typed behind `cargo xtask lab …` for a lab of this name: ` --name NAME`, or nothing where it is the default one.
-pub fn name_flag(name: &str) -> String {
-    if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
-}
-
 impl Where {
     /// The target that was asked for.
     pub fn asked(&self) -> Asked {

@@ -119,7 +119,7 @@ impl Failure {
         if name != DEFAULT_NAME {
             for command in ["up", "status", "logs", "down"] {
                 let typed = format!("cargo xtask lab {command}");
-                let named = format!("{typed} --name {name}");
+                let named = format!("{typed}{}", name_flag(name));
                 self.remedy = self.remedy.replace(&typed, &named);
                 self.remedy = self.remedy.replace(&format!("{named} --name"), &format!("{typed} --name"));
             }
@@ -131,6 +131,11 @@ impl Failure {
     pub fn is_interruption(&self) -> bool {
         matches!(self.exit, Exit::Signal(_))
     }
+}
+
+/// What is typed behind `cargo xtask lab …` for a lab of this name: ` --name NAME`, or nothing where it is the default one.
+pub fn name_flag(name: &str) -> String {
+    if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
 }
 
 impl Explain for crate::record::RecordError {

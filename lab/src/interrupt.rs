@@ -10,9 +10,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use crate::cli::name_flag;
 use crate::console::say;
-use crate::failure::{Exit, Explain};
+use crate::failure::{Exit, Explain, name_flag};
 
 /// The signal that asked us to stop; 0 while none has. Set in the handler itself: whoever was cut short by a signal, or
 /// sees that a child was, finds it here.

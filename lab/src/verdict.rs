@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::console::{Console, Tone, plural};
 use crate::evidence::Evidence;
-use crate::failure::{Exit, Failure, Place};
+use crate::failure::{Exit, Failure, Place, name_flag};
 use crate::flow::FailedStep;
 use crate::record::{Finding, Note, Verdict};
 
@@ -103,7 +103,7 @@ impl Ending<'_> {
             console.result(Tone::Note, "Command", &command_line(&self.evidence.summary().asked));
         }
         if let Some(name) = self.kept {
-            let name = crate::cli::name_flag(name);
+            let name = name_flag(name);
             let what = if self.stands { "the lab is still up" } else { "what there is of the lab" };
             let look = format!("look: cargo xtask lab status{name}; cargo xtask lab logs{name}");
             console.result(Tone::Note, "Kept", &format!("{what}; {look}"));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::down;
 use crate::cli;
 use crate::console::{Console, Tone, plural, size};
-use crate::failure::{Exit, Result};
+use crate::failure::{Exit, Result, name_flag};
 use crate::ledger::Ledger;
 use crate::places::Places;
 use crate::redis_server::{Server, connect};
@@ -209,7 +209,7 @@ impl Status {
             console.result(Tone::Note, "Last run", run);
         }
         if *state == "partial" {
-            let flag = cli::name_flag(name);
+            let flag = name_flag(name);
             let remedy = format!("`cargo xtask lab up{flag}` finishes it, `cargo xtask lab down{flag}` removes it");
             console.result(Tone::Note, "Remedy", &remedy);
         }

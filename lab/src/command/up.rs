@@ -3,7 +3,7 @@
 use super::explain;
 use crate::cli;
 use crate::console::{Console, Tone};
-use crate::failure::{Exit, Failure, Result};
+use crate::failure::{Exit, Failure, Result, name_flag};
 use crate::flow::{self, Context, Phase};
 use crate::ledger::Ledger;
 use crate::places::Places;
@@ -36,7 +36,7 @@ pub fn run(arguments: &cli::Up, console: &Console) -> Result<Exit> {
     walked.map_err(|failed| say_what_stays(failed.failure, name, costs.as_deref()))?;
     console.line(Tone::Good, "Up", &format!("lab `{name}` on {}", target.name()));
     if let Some(costs) = costs {
-        console.line(Tone::Note, "Cost", &format!("{costs}, until `cargo xtask lab down{}`", cli::name_flag(name)));
+        console.line(Tone::Note, "Cost", &format!("{costs}, until `cargo xtask lab down{}`", name_flag(name)));
     }
     Ok(Exit::Green)
 }
@@ -53,7 +53,7 @@ pub fn complain(ledger: &Ledger, console: &Console) -> Result<()> {
 /// An interruption has no remedy of its own; but half a lab is there. Where that costs money, it is said in any case.
 fn say_what_stays(failure: Failure, name: &str, costs: Option<&str>) -> Failure {
     if let Some(costs) = costs {
-        let flag = cli::name_flag(name);
+        let flag = name_flag(name);
         let stays = format!("what was made so far stays and may cost {costs}: `cargo xtask lab down{flag}` removes it");
         let remedy = if failure.remedy.is_empty() { stays } else { format!("{}; {stays}", failure.remedy) };
         return Failure { remedy, ..failure };
@@ -61,7 +61,7 @@ fn say_what_stays(failure: Failure, name: &str, costs: Option<&str>) -> Failure 
     if !failure.is_interruption() {
         return failure;
     }
-    let flag = cli::name_flag(name);
+    let flag = name_flag(name);
     let remedy = format!(
         "what was made so far stays: `cargo xtask lab up{flag}` finishes it, `cargo xtask lab down{flag}` removes it"
     );
