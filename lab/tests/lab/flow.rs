@@ -1,9 +1,11 @@
 //! What a person reads at the end of a run that does not go well: the exit code tells the flow's fault from the verdict's.
 
+use std::os::unix::process::CommandExt as _;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Place, or_skip};
+use crate::harness::{Place, or_skip, program};
 use crate::said;
 
 /// Back-off and grace, of which nothing is tested here, take next to no time.
@@ -90,6 +92,60 @@ fn a_worker_that_does_not_end_is_given_up() {
 fn a_worker_that_does_nothing_is_found_by_the_judges() {
     let place = or_skip!(Place::new());
     ends(&place, 6, "worker-does-nothing", &["--worker-cmd", "true"]);
+}
+
+/// What stands in the report's place and is no file is no report, whatever it leads to: the run is red by name, nobody
+/// waits for a writer, and nothing is read without end.
+#[test]
+fn a_report_that_is_no_file_is_none() {
+    let place = or_skip!(Place::new());
+    let worker = program("worker");
+    let report = "\"$FILESTORE_PATH/output/report.txt\"";
+    let cases = [
+        (format!("ln -sf /nonexistent {report}"), "missing-file: `report.txt` is a link in the output"),
+        (format!("ln -sf /dev/zero {report}"), "missing-file: `report.txt` is a link in the output"),
+        (
+            format!("rm {report}; mkfifo {report}.p; ln -s report.txt.p {report}"),
+            "missing-file: `report.txt` is a link",
+        ),
+        (format!("rm {report}; mkfifo {report}"), "lost-dataset: "),
+        (format!("truncate -s 1T {report}"), "malformed-report: The report cannot be read: it is larger than 64 MiB."),
+    ];
+    for (after, finding) in cases {
+        let command = format!("'{}'; {after}", worker.display());
+        let mut e2e = place.e2e(&["--worker-cmd", &command]);
+        // What would be read without end ends here.
+        // SAFETY: between fork and exec only `setrlimit` is called, which is async-signal-safe.
+        unsafe { e2e.pre_exec(bounded_memory) };
+        let said = place.finish(e2e);
+        said.assert_code(6);
+        assert!(said.out.contains(finding), "after `{after}`, no `{finding}` in:\n{}", said.out);
+        assert!(said.seconds < 20.0, "after `{after}`: {} s", said.seconds);
+    }
+}
+
+/// A checkpoint that is no file is none.
+#[test]
+fn a_checkpoint_that_is_no_file_is_none() {
+    let place = or_skip!(Place::new());
+    let checkpoint = "\"$FILESTORE_PATH/output/model_cpt_2018-04-02.pkl\"";
+    for to in ["/dev/zero", "pipe"] {
+        let pipe = if to == "pipe" { "mkfifo \"$FILESTORE_PATH/output/pipe\"; " } else { "" };
+        let command = format!("'{}'; {pipe}ln -sf {to} {checkpoint}", program("worker").display());
+        let mut e2e = place.e2e(&["--worker-cmd", &command]);
+        // SAFETY: between fork and exec only `setrlimit` is called, which is async-signal-safe.
+        unsafe { e2e.pre_exec(bounded_memory) };
+        let said = place.finish(e2e);
+        said.assert_code(6);
+        let finding = "missing-file: `model_cpt_2018-04-02.pkl` is a link in the output";
+        assert!(said.out.contains(finding), "linked to {to}, no `{finding}` in:\n{}", said.out);
+    }
+}
+
+/// Gives this process and its children 8 GiB of addresses: more than a lab, a judge or a server ever take.
+fn bounded_memory() -> std::io::Result<()> {
+    let limit = rustix::process::Rlimit { current: Some(8 << 30), maximum: Some(8 << 30) };
+    rustix::process::setrlimit(rustix::process::Resource::As, limit).map_err(Into::into)
 }
 
 /// Redis gone in the middle of a run is exit code 5, and the next run starts it again.
