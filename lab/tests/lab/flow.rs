@@ -115,7 +115,7 @@ fn a_report_that_is_no_file_is_none() {
         let command = format!("'{}'; {after}", worker.display());
         let mut e2e = place.e2e(&["--worker-cmd", &command]);
         // What would be read without end ends here.
-        // SAFETY: between fork and exec only `setrlimit` is called, which is async-signal-safe.
+        // SAFETY: between fork and exec only `getrlimit` and `setrlimit` are called, which are async-signal-safe.
         unsafe { e2e.pre_exec(bounded_memory) };
         let said = place.finish(e2e);
         said.assert_code(6);
@@ -133,7 +133,7 @@ fn a_checkpoint_that_is_no_file_is_none() {
         let pipe = if to == "pipe" { "mkfifo \"$FILESTORE_PATH/output/pipe\"; " } else { "" };
         let command = format!("'{}'; {pipe}ln -sf {to} {checkpoint}", program("worker").display());
         let mut e2e = place.e2e(&["--worker-cmd", &command]);
-        // SAFETY: between fork and exec only `setrlimit` is called, which is async-signal-safe.
+        // SAFETY: between fork and exec only `getrlimit` and `setrlimit` are called, which are async-signal-safe.
         unsafe { e2e.pre_exec(bounded_memory) };
         let said = place.finish(e2e);
         said.assert_code(6);
@@ -142,10 +142,12 @@ fn a_checkpoint_that_is_no_file_is_none() {
     }
 }
 
-/// Gives this process and its children 8 GiB of addresses: more than a lab, a judge or a server ever take.
+/// Gives this process and its children 8 GiB of addresses, or what it has if that is less: more than a lab, a judge or a
+/// server ever take.
 fn bounded_memory() -> std::io::Result<()> {
-    let limit = rustix::process::Rlimit { current: Some(8 << 30), maximum: Some(8 << 30) };
-    rustix::process::setrlimit(rustix::process::Resource::As, limit).map_err(Into::into)
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let bytes = getrlimit(Resource::As).maximum.unwrap_or(u64::MAX).min(8 << 30);
+    setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) }).map_err(Into::into)
 }
 
 /// Redis gone in the middle of a run is exit code 5, and the next run starts it again.
