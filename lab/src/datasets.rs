@@ -1,7 +1,7 @@
 //! The datasets of a run: a directory in the tutorial's layout, a person's or one that the simulator has filled.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +13,7 @@ use crate::console::{Console, Tone};
 use crate::failure::{Exit, Explain};
 use crate::interrupt::{self, Interrupted};
 use crate::job::program::hex;
+use crate::plain_file::kind;
 use crate::record::DatasetsSource;
 
 /// The most training days that there can be: the handbook's run has 183, and the test set takes one.
@@ -63,6 +64,14 @@ pub enum DatasetsError {
         /// What is wrong with it.
         what: String,
     },
+    /// What bears a dataset's name cannot be copied.
+    #[error("failed to take `{}` for a dataset: it is {what}", path.display())]
+    NoFile {
+        /// What bears the name.
+        path: PathBuf,
+        /// What it is instead of a file.
+        what: String,
+    },
     /// They could not be made.
     #[error("failed to generate the datasets: {0}")]
     Simulator(#[from] simulator::ParametersError),
@@ -97,35 +106,44 @@ impl Source {
 }
 
 /// Every dataset in a directory of the tutorial's layout. Files of `training/` that are no `.pkl` are left alone, as the
-/// tutorial's `*.pkl` does.
+/// tutorial's `*.pkl` does; what is called `.pkl` and is no file, nor a link to one, is refused: a run that went without
+/// it would be green with a dataset less.
 fn list(root: &Path) -> Result<Vec<DatasetFile>, DatasetsError> {
     let missing = |path: &Path, what: &str| DatasetsError::Missing { path: path.into(), what: what.into() };
     let training = root.join(TRAINING);
     let entries = fs::read_dir(&training).map_err(|error| missing(&training, &format!("cannot be listed: {error}")))?;
+    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "pkl"));
+    paths.sort();
     let mut files = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "pkl") && path.is_file() {
-            let name = path.file_name().and_then(|name| name.to_str());
-            let name =
-                name.ok_or_else(|| missing(&path, "has a name that is not UTF-8, which the queue cannot hold"))?;
-            files.push(file(format!("datasets/{TRAINING}/{name}"), &path)?);
-        }
+    for path in paths {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| missing(&path, "has a name that is not UTF-8, which the queue cannot hold"))?;
+        files.push(file(format!("datasets/{TRAINING}/{name}"), &path)?);
     }
     if files.is_empty() {
         return Err(missing(&training, "holds no `.pkl` file"));
     }
-    files.sort_by(|one, other| one.path.cmp(&other.path));
     let test_set = root.join(TEST_SET);
-    if !test_set.is_file() {
+    if fs::symlink_metadata(&test_set).is_err() {
         return Err(missing(&test_set, "is not there"));
     }
     files.push(file(format!("datasets/{TEST_SET}"), &test_set)?);
     Ok(files)
 }
 
+/// A link counts as what it leads to.
 fn file(path: String, source: &Path) -> Result<DatasetFile, DatasetsError> {
-    Ok(DatasetFile { path, source: source.into(), bytes: fs::metadata(source)?.len() })
+    let no_file = |what| DatasetsError::NoFile { path: source.into(), what };
+    match fs::metadata(source) {
+        Ok(found) if found.is_file() => Ok(DatasetFile { path, source: source.into(), bytes: found.len() }),
+        Ok(found) => Err(no_file(kind(found.file_type()).into())),
+        Err(error) => match (fs::read_link(source), error.kind()) {
+            (Ok(to), ErrorKind::NotFound) => Err(no_file(format!("a link to `{}`, which is not there", to.display()))),
+            (Ok(to), kind) => Err(no_file(format!("a link to `{}`, which leads nowhere: {kind}", to.display()))),
+            (Err(_), _) => Err(error.into()),
+        },
+    }
 }
 
 /// The directory of a generated set, made whole or not at all. One in the cache is held against its digests first: a disk
@@ -230,6 +248,7 @@ impl Explain for DatasetsError {
     fn cause_name(&self) -> &'static str {
         match self {
             Self::Missing { .. } => "datasets-missing",
+            Self::NoFile { .. } => "dataset-no-file",
             Self::Simulator(_) => "datasets-not-generated",
             Self::Interrupted(by) => by.cause_name(),
             Self::Io(_) => "cache-unwritable",
@@ -240,6 +259,10 @@ impl Explain for DatasetsError {
         match self {
             Self::Missing { .. } => {
                 "--datasets wants DIR/training/*.pkl and DIR/testing/test_dataset.pkl; without it, days are generated"
+                    .into()
+            }
+            Self::NoFile { .. } => {
+                "put a file there, or a link to one; what is no dataset must go, or have a name that does not end in `.pkl`"
                     .into()
             }
             Self::Interrupted(by) => by.remedy(),
@@ -273,6 +296,40 @@ mod tests {
         );
         let paths: Vec<_> = list(dir.path()).unwrap().into_iter().map(|file| file.path).collect();
         assert_eq!(paths, ["datasets/training/a.pkl", "datasets/training/b.pkl", "datasets/testing/test_dataset.pkl"]);
+    }
+
+    /// What bears a dataset's name and is no file is refused by what it is; a link to a file is a dataset.
+    #[test]
+    fn what_is_called_a_dataset_and_is_no_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = |to: &str, from: &str| std::os::unix::fs::symlink(to, dir.path().join(from)).unwrap();
+        lay_out(dir.path(), &["training/a.pkl", "elsewhere/b", "testing/x.pkl"]);
+        link("../elsewhere/b", "training/b.pkl");
+        link("x.pkl", TEST_SET);
+        let paths: Vec<_> = list(dir.path()).unwrap().into_iter().map(|file| (file.path, file.bytes)).collect();
+        let (b, test) = (("datasets/training/b.pkl".to_owned(), 11), (format!("datasets/{TEST_SET}"), 13));
+        assert_eq!((paths.len(), &paths[1], &paths[2]), (3, &b, &test));
+
+        let refused = || match list(dir.path()).unwrap_err() {
+            DatasetsError::NoFile { path, what } => (path, what),
+            other => panic!("{other}"),
+        };
+        let odd = dir.path().join(TRAINING).join("c.pkl");
+        let cases: [(&dyn Fn(), &str); 4] = [
+            (&|| link("gone", "training/c.pkl"), "a link to `gone`, which is not there"),
+            (&|| link("/dev/zero", "training/c.pkl"), "a device"),
+            (&|| crate::plain_file::make_pipe(&odd), "a pipe"),
+            (&|| fs::create_dir(&odd).unwrap(), "a folder"),
+        ];
+        for (make, what) in cases {
+            make();
+            assert_eq!(refused(), (odd.clone(), what.to_owned()));
+            let _ = fs::remove_file(&odd);
+        }
+        fs::remove_dir(&odd).unwrap();
+        fs::remove_file(dir.path().join(TEST_SET)).unwrap();
+        link("gone", TEST_SET);
+        assert!(refused().1.starts_with("a link to `gone`"));
     }
 
     /// What was damaged in the cache since it was made is made anew, the same to the byte; what is whole is left as it is.

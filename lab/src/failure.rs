@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::cli::DEFAULT_NAME;
+use crate::record::RecordError;
 
 /// The exit codes of every command. They are stable, and the README lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,17 +139,26 @@ pub fn name_flag(name: &str) -> String {
     if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
 }
 
-impl Explain for crate::record::RecordError {
+impl Explain for RecordError {
     fn exit(&self) -> Exit {
         Exit::Lab
     }
 
     fn cause_name(&self) -> &'static str {
-        "record-unwritable"
+        match self {
+            Self::Unreadable { .. } => "record-unreadable",
+            Self::Io(_) | Self::Malformed { .. } => "record-unwritable",
+        }
     }
 
     fn remedy(&self) -> String {
-        "make room where the records are kept, or name another directory with --runs".into()
+        match self {
+            Self::Unreadable { .. } => "look at what lies there: only a file counts, up to a size (`lab/RECORD.md`)",
+            Self::Io(_) | Self::Malformed { .. } => {
+                "make room where the records are kept, or name another directory with --runs"
+            }
+        }
+        .into()
     }
 }
 

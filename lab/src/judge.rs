@@ -56,13 +56,14 @@ impl Judge {
         }
     }
 
-    /// Has the record judged. A Ctrl-C on the way ends the judge; what was stopped before is judged all the same.
+    /// Has the record judged. A Ctrl-C on the way ends the judge; what was stopped before is judged all the same, until a
+    /// second one ends lab and judge.
     ///
     /// # Errors
     /// [`JudgeError`]; a red verdict is none.
     pub fn judge(&self, record: &Record) -> Result<Verdict, JudgeError> {
         let failed = |how: String| JudgeError::Failed { judge: self.0.clone(), record: record.dir().into(), how };
-        let mut call = Call::new(&self.0, None, &[]).limit(LIMIT);
+        let mut call = Call::new(&self.0, None, &[]).limit(LIMIT).dying_with_the_lab();
         if interrupt::check().is_ok() {
             call = call.interruptible();
         }

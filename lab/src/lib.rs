@@ -22,6 +22,7 @@ pub mod kill_point;
 pub mod ledger;
 pub mod manifests;
 pub mod places;
+pub mod plain_file;
 pub mod preflight;
 pub mod process;
 pub mod record;

@@ -6,7 +6,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -134,6 +136,20 @@ pub fn marked_below(root: &Path) -> Vec<(Identity, PathBuf)> {
         .collect()
 }
 
+/// Has the process that this command starts die with the lab, however that ends: by SIGKILL, once the thread that starts
+/// it has ended. What the process itself has started is not reached.
+pub fn die_with_the_lab(command: &mut Command) {
+    let lab = rustix::process::getpid();
+    let die = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        // The lab may have died before the line above: then nobody will ever send that signal.
+        if rustix::process::getppid() == Some(lab) { Ok(()) } else { Err(std::io::ErrorKind::BrokenPipe.into()) }
+    };
+    // SAFETY: between fork and exec only `prctl` and `getppid` are called, which are async-signal-safe, and an error
+    // without an allocation is made.
+    unsafe { command.pre_exec(die) };
+}
+
 /// What this process is to the system, for others to find it by.
 pub fn this() -> Option<Identity> {
     Identity::of(std::process::id())
@@ -171,7 +187,7 @@ fn boot_id() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Child, Stdio};
 
     use super::*;
 

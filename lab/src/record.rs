@@ -8,8 +8,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+mod read;
+
+pub use read::OUTPUT_LIMIT_BYTES;
 
 /// The version of the layout that this code writes.
 pub const SCHEMA: u32 = 1;
@@ -26,6 +29,14 @@ pub enum RecordError {
     /// The file system refused.
     #[error("failed to keep the record: {0}")]
     Io(#[from] std::io::Error),
+    /// A file of the record cannot be read, or what bears its name is no file.
+    #[error("failed to read `{path}` of the record: {source}")]
+    Unreadable {
+        /// The file, relative to the record.
+        path: String,
+        /// What it is instead, or what the system said.
+        source: std::io::Error,
+    },
     /// A file of the record is not what the layout says.
     #[error("failed to read `{path}` of the record: {source}")]
     Malformed {
@@ -369,34 +380,9 @@ impl Record {
         format!("logs/{pod}-{run}.{end}")
     }
 
-    /// Reads a file of the record as text; what is not UTF-8 shows as replacement characters.
-    pub fn text(&self, path: &str) -> Result<String> {
-        Ok(String::from_utf8_lossy(&fs::read(self.dir.join(path))?).into_owned())
-    }
-
     /// Writes a text file of the record, e.g. `logs/redis.log`.
     pub fn set_text(&self, path: &str, text: &str) -> Result<()> {
         self.write(path, text.as_bytes())
-    }
-
-    /// `output/`: the copy of what the worker left on the share.
-    pub fn output_dir(&self) -> PathBuf {
-        self.dir.join("output")
-    }
-
-    /// Every file below `output/`, hidden ones too, relative to it, sorted; a folder with nothing in it as `FOLDER/`.
-    pub fn output_files(&self) -> Result<Vec<String>> {
-        let mut files = Vec::new();
-        if self.output_dir().is_dir() {
-            list(&self.output_dir(), "", &mut files)?;
-        }
-        files.sort();
-        Ok(files)
-    }
-
-    /// The report's text, `output/report.txt`.
-    pub fn report(&self) -> Result<String> {
-        self.text("output/report.txt")
     }
 
     /// `datasets/`: the copy of a user's datasets, empty for generated ones.
@@ -421,22 +407,6 @@ impl Record {
     /// Writes `verdict.json`.
     pub fn set_verdict(&self, verdict: &Verdict) -> Result<()> {
         self.write_json("verdict.json", verdict)
-    }
-
-    fn read_json<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let bytes = fs::read(self.dir.join(path))?;
-        serde_json::from_slice(&bytes).map_err(|source| RecordError::Malformed { path: path.into(), source })
-    }
-
-    fn read_lines<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>> {
-        let text = match fs::read_to_string(self.dir.join(path)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other?,
-        };
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let parse = |line| serde_json::from_str(line);
-        let malformed = |source| RecordError::Malformed { path: path.into(), source };
-        whole.lines().map(parse).collect::<std::result::Result<_, _>>().map_err(malformed)
     }
 
     fn append_line<T: Serialize>(&self, path: &str, value: &T) -> Result<()> {
@@ -475,21 +445,4 @@ fn queue_path(when: When) -> &'static str {
 
 fn to_json<T: Serialize>(value: &T, path: &str, write: fn(&T) -> serde_json::Result<Vec<u8>>) -> Result<Vec<u8>> {
     write(value).map_err(|source| RecordError::Malformed { path: path.into(), source })
-}
-
-fn list(dir: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if entry.file_type()?.is_dir() {
-            let (folder, before) = (format!("{path}/"), files.len());
-            list(&entry.path(), &folder, files)?;
-            if files.len() == before {
-                files.push(folder);
-            }
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(())
 }

@@ -2,10 +2,8 @@
 //! the record's copies. Nothing is made or read before a judge asks.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use fs_err as fs;
 use lab::record::{DatasetsSource, Inputs, Record};
 use sha2::{Digest as _, Sha256};
 use transactions::{Table, simulator};
@@ -33,7 +31,7 @@ pub struct File {
 enum Source {
     Nothing,
     Simulator { days: u32, seed: u64 },
-    Copies { root: PathBuf, paths: Vec<String> },
+    Copies { record: Record, paths: Vec<String> },
 }
 
 /// By path relative to the share.
@@ -45,10 +43,9 @@ impl Datasets {
         let source = match inputs.map(|inputs| (&inputs.datasets, &inputs.files)) {
             None => Source::Nothing,
             Some((DatasetsSource::Generated { days, seed }, _)) => Source::Simulator { days: *days, seed: *seed },
-            Some((DatasetsSource::Directory { .. }, files)) => Source::Copies {
-                root: record.dir().to_owned(),
-                paths: files.iter().map(|file| file.path.clone()).collect(),
-            },
+            Some((DatasetsSource::Directory { .. }, files)) => {
+                Source::Copies { record: record.clone(), paths: files.iter().map(|file| file.path.clone()).collect() }
+            }
         };
         Self { source, files: OnceLock::new() }
     }
@@ -61,8 +58,8 @@ impl Datasets {
         let files = self.files.get_or_init(|| match &self.source {
             Source::Nothing => Files::default(),
             Source::Simulator { days, seed } => simulated(*days, *seed),
-            Source::Copies { root, paths } => {
-                Arc::new(paths.iter().map(|path| (path.clone(), read(&root.join(path)))).collect())
+            Source::Copies { record, paths } => {
+                Arc::new(paths.iter().map(|path| (path.clone(), read(record, path))).collect())
             }
         });
         files.get(path).ok_or("the run has no such dataset")?.as_ref().map_err(Clone::clone)
@@ -77,8 +74,8 @@ impl Datasets {
     }
 }
 
-fn read(path: &std::path::Path) -> Result<File, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+fn read(record: &Record, path: &str) -> Result<File, String> {
+    let bytes = record.dataset(path).map_err(|error| error.to_string())?;
     let dataset = transactions::read_bytes(&bytes).map_err(|error| error.to_string());
     Ok(File { sha256: sha256(&bytes), dataset: dataset.and_then(|table| prepare(&table)) })
 }

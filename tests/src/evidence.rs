@@ -21,6 +21,8 @@ use crate::datasets::Datasets;
 pub const TRAINING: &str = "datasets/training/";
 /// The test set, relative to the share.
 pub const TESTING: &str = "datasets/testing/test_dataset.pkl";
+/// The report's file, relative to `output/`.
+pub const REPORT: &str = "report.txt";
 /// The worker that is ours, as [`Summary::worker`] names it.
 const OUR_WORKER: &str = "rust";
 
@@ -47,8 +49,12 @@ pub struct Evidence {
     pub listing: Option<String>,
     /// Files below `output/`, hidden ones too, sorted; a folder with nothing in it ends in `/`.
     pub output: Vec<String>,
+    /// Those of them that are neither a file nor a folder, and what they are instead: `a link`. Nothing of them counts.
+    pub oddities: BTreeMap<String, &'static str>,
     /// `output/report.txt`.
     pub report: Option<String>,
+    /// Why the report is there, as a file, and cannot be read.
+    pub unread_report: Option<String>,
     /// The datasets, read or made anew when a judge first asks.
     pub datasets: Datasets,
     /// Files that are absent or malformed, and why.
@@ -85,11 +91,31 @@ impl Evidence {
         let logs = job.as_ref().map(|job| read_logs(&record, job, &mut gaps)).unwrap_or_default();
         let listing = gaps.keep("listing.txt", record.text("listing.txt"));
         let output = gaps.keep("output", record.output_files()).unwrap_or_default();
-        // A report that is not there is the listing's matter, not a gap of the evidence.
-        let report = record.report().ok();
+        let oddities = gaps.keep("output", record.output_oddities()).unwrap_or_default();
+        // A report that is not there, or is no file, is the listing's matter, not a gap of the evidence.
+        let is_there = |name: &str| output.iter().any(|file| file == name) && !oddities.contains_key(name);
+        let report = record.report();
+        let unread_report = report.as_ref().err().filter(|_| is_there(REPORT)).map(describe);
+        let report = report.ok();
         let datasets = Datasets::of(&record, inputs.as_ref());
         let gaps = gaps.0;
-        Ok(Self { record, summary, inputs, steps, before, after, job, logs, listing, output, report, datasets, gaps })
+        Ok(Self {
+            record,
+            summary,
+            inputs,
+            steps,
+            before,
+            after,
+            job,
+            logs,
+            listing,
+            output,
+            oddities,
+            report,
+            unread_report,
+            datasets,
+            gaps,
+        })
     }
 
     /// Every step was gone through: only then is what is missing an objection.
@@ -231,11 +257,16 @@ impl Gaps {
     }
 }
 
-/// Without the path, which is known.
-fn describe(error: &RecordError) -> String {
+/// Why something cannot be read, without the path, which is known.
+pub fn describe(error: &RecordError) -> String {
+    let of_the_system = |error: &std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => "it is not there".into(),
+        kind => kind.to_string(),
+    };
     match error {
-        RecordError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => "it is not there".into(),
-        RecordError::Io(error) => error.kind().to_string(),
+        // What the record's own reader says is a sentence.
+        RecordError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::Other => source.to_string(),
+        RecordError::Io(error) | RecordError::Unreadable { source: error, .. } => of_the_system(error),
         RecordError::Malformed { source, .. } => source.to_string(),
     }
 }

@@ -14,6 +14,8 @@ use super::{Cluster, ClusterError};
 const COMMAND: Duration = Duration::from_secs(60);
 /// How long the pod may take to swallow one piece of input.
 const PIECE: Duration = Duration::from_secs(60);
+/// The most that a command may say on either output: the copy of a run's whole output, above all.
+const SAID_LIMIT_BYTES: u64 = 1 << 30;
 /// What the websocket holds back at most, each way. The default of 1 KiB makes a copy crawl.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -67,8 +69,8 @@ impl Cluster {
         let mut attached = self.call(&what, api.exec(pod, command.iter().copied(), &parameters))?;
         let stdin = attached.stdin().map(|stdin| Box::new(stdin) as Box<dyn AsyncWrite + Send + Unpin>);
         // Both outputs are drained all the while: a full pipe would stop the command.
-        let stdout = self.runtime.spawn(drain(attached.stdout()));
-        let stderr = self.runtime.spawn(drain(attached.stderr()));
+        let stdout = self.runtime.spawn(drain(attached.stdout(), SAID_LIMIT_BYTES));
+        let stderr = self.runtime.spawn(drain(attached.stderr(), SAID_LIMIT_BYTES));
         Ok(Process { cluster: self.clone(), pod: pod.into(), command: line, attached, stdin, stdout, stderr })
     }
 }
@@ -127,10 +129,30 @@ impl Write for Process {
     }
 }
 
-async fn drain(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+/// All that a command says, if that is within the limit. What is beyond it is read and let go: a full pipe would stop the
+/// command before it can end.
+async fn drain(stream: Option<impl AsyncRead + Unpin>, limit_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(mut stream) = stream {
-        stream.read_to_end(&mut bytes).await?;
+        (&mut stream).take(limit_bytes).read_to_end(&mut bytes).await?;
+        if tokio::io::copy(&mut stream, &mut tokio::io::sink()).await? > 0 {
+            return Err(io::Error::other(format!("it said more than {limit_bytes} bytes")));
+        }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A command may say so much, and what it says beyond that is read to its end and is an error.
+    #[test]
+    fn a_command_may_say_so_much() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let said = |length: usize| runtime.block_on(drain(Some(vec![b'y'; length].as_slice()), 4096));
+        assert_eq!(said(4096).unwrap(), vec![b'y'; 4096]);
+        assert_eq!(said(1 << 20).unwrap_err().to_string(), "it said more than 4096 bytes");
+        assert_eq!(runtime.block_on(drain(None::<&[u8]>, 4096)).unwrap(), b"");
+    }
 }

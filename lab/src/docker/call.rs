@@ -31,6 +31,7 @@ pub(crate) struct Call<'a> {
     input: Option<&'a [u8]>,
     limit: Duration,
     ends_at_interrupt: bool,
+    dies_with_the_lab: bool,
 }
 
 /// A command that has ended.
@@ -44,7 +45,16 @@ pub(crate) struct Ended {
 impl<'a> Call<'a> {
     pub fn new(program: &'a Path, marker: Option<&'a Marker>, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(OsString::from).collect();
-        Self { program, marker, arguments, variables: Vec::new(), input: None, limit: SHORT, ends_at_interrupt: false }
+        Self {
+            program,
+            marker,
+            arguments,
+            variables: Vec::new(),
+            input: None,
+            limit: SHORT,
+            ends_at_interrupt: false,
+            dies_with_the_lab: false,
+        }
     }
 
     /// One argument more.
@@ -91,6 +101,13 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// It is of no use without the lab, and ends with it, however that ends. What orders something elsewhere must not: to
+    /// cut it off is to not know what became of the order.
+    pub fn dying_with_the_lab(mut self) -> Self {
+        self.dies_with_the_lab = true;
+        self
+    }
+
     /// It may take minutes, and ends at Ctrl-C.
     pub fn long(self) -> Self {
         self.limit(LONG).interruptible()
@@ -122,6 +139,9 @@ impl<'a> Call<'a> {
         command.envs(self.marker.map(Marker::variable)).envs(self.variables.iter().cloned());
         // A group of its own: a Ctrl-C on the terminal is for the lab, which decides what still has to be finished.
         command.process_group(0);
+        if self.dies_with_the_lab {
+            crate::process::die_with_the_lab(&mut command);
+        }
         let mut child = command.spawn().map_err(|error| self.unexpected(error.to_string()))?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (sender, all_read) = channel::<()>();

@@ -9,6 +9,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use super::program::Program;
+use crate::process::die_with_the_lab;
 
 /// What a container is started with.
 #[derive(Debug)]
@@ -48,15 +49,7 @@ impl Container {
             .stderr(log(&spec.err)?)
             // A group of its own: Ctrl-C is for the lab, and the end of a container is the end of all that is in it.
             .process_group(0);
-        let lab = rustix::process::getpid();
-        let die_with_the_lab = move || {
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            // The lab may have died before the line above: then nobody will ever send that signal.
-            if rustix::process::getppid() == Some(lab) { Ok(()) } else { Err(std::io::ErrorKind::BrokenPipe.into()) }
-        };
-        // SAFETY: between fork and exec only `prctl` and `getppid` are called, which are async-signal-safe, and an
-        // error without an allocation is made.
-        unsafe { command.pre_exec(die_with_the_lab) };
+        die_with_the_lab(&mut command);
         let child = command.spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| std::io::Error::other("the system gave an impossible process number"))?;

@@ -1,9 +1,11 @@
 //! What a person reads at the end of a run that does not go well: the exit code tells the flow's fault from the verdict's.
 
+use std::os::unix::process::CommandExt as _;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Place, or_skip};
+use crate::harness::{Place, or_skip, program};
 use crate::said;
 
 /// Back-off and grace, of which nothing is tested here, take next to no time.
@@ -152,6 +154,62 @@ fn a_dataset_that_cannot_be_read_is_not_the_shares_fault() {
     );
     let remedy = format!("`chmod u+r '{}'`", day.display());
     assert!(said.out.contains(&remedy) && !said.out.contains("share writable"), "{}", said.out);
+}
+
+/// What stands in the report's place and is no file is no report, whatever it leads to: the run is red by name, nobody
+/// waits for a writer, and nothing is read without end.
+#[test]
+fn a_report_that_is_no_file_is_none() {
+    let place = or_skip!(Place::new());
+    let worker = program("worker");
+    let report = "\"$FILESTORE_PATH/output/report.txt\"";
+    let cases = [
+        (format!("ln -sf /nonexistent {report}"), "missing-file: `report.txt` is a link in the output"),
+        (format!("ln -sf /dev/zero {report}"), "missing-file: `report.txt` is a link in the output"),
+        (
+            format!("rm {report}; mkfifo {report}.p; ln -s report.txt.p {report}"),
+            "missing-file: `report.txt` is a link",
+        ),
+        (format!("rm {report}; mkfifo {report}"), "lost-dataset: "),
+        (format!("truncate -s 1T {report}"), "malformed-report: The report cannot be read: it is larger than 64 MiB."),
+    ];
+    for (after, finding) in cases {
+        let command = format!("'{}'; {after}", worker.display());
+        let mut e2e = place.e2e(&["--worker-cmd", &command]);
+        // What would be read without end ends here.
+        // SAFETY: between fork and exec only `getrlimit` and `setrlimit` are called, which are async-signal-safe.
+        unsafe { e2e.pre_exec(bounded_memory) };
+        let said = place.finish(e2e);
+        said.assert_code(6);
+        assert!(said.out.contains(finding), "after `{after}`, no `{finding}` in:\n{}", said.out);
+        assert!(said.seconds < 20.0, "after `{after}`: {} s", said.seconds);
+    }
+}
+
+/// A checkpoint that is no file is none.
+#[test]
+fn a_checkpoint_that_is_no_file_is_none() {
+    let place = or_skip!(Place::new());
+    let checkpoint = "\"$FILESTORE_PATH/output/model_cpt_2018-04-02.pkl\"";
+    for to in ["/dev/zero", "pipe"] {
+        let pipe = if to == "pipe" { "mkfifo \"$FILESTORE_PATH/output/pipe\"; " } else { "" };
+        let command = format!("'{}'; {pipe}ln -sf {to} {checkpoint}", program("worker").display());
+        let mut e2e = place.e2e(&["--worker-cmd", &command]);
+        // SAFETY: between fork and exec only `getrlimit` and `setrlimit` are called, which are async-signal-safe.
+        unsafe { e2e.pre_exec(bounded_memory) };
+        let said = place.finish(e2e);
+        said.assert_code(6);
+        let finding = "missing-file: `model_cpt_2018-04-02.pkl` is a link in the output";
+        assert!(said.out.contains(finding), "linked to {to}, no `{finding}` in:\n{}", said.out);
+    }
+}
+
+/// Gives this process and its children 8 GiB of addresses, or what it has if that is less: more than a lab, a judge or a
+/// server ever take.
+fn bounded_memory() -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let bytes = getrlimit(Resource::As).maximum.unwrap_or(u64::MAX).min(8 << 30);
+    setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: Some(bytes) }).map_err(Into::into)
 }
 
 /// Redis gone in the middle of a run is exit code 5, and the next run starts it again.

@@ -83,6 +83,24 @@ fn a_second_ctrl_c_leaves_at_once() {
     place.assert_up("left", "after the second signal");
 }
 
+/// A second signal while what was stopped is judged takes the judge with the lab.
+#[test]
+fn a_second_signal_takes_the_judge_along() {
+    let place = or_skip!(Place::new());
+    let marker = place.path("scripts/judging");
+    let judge = place.script("judge", &format!("touch {}; exec sleep 300", marker.display()));
+    let mut running = place.start(place.e2e(&["--judge", &judge, "--worker-cmd", "echo here >&2; exec sleep 300"]));
+    place.wait_for_worker("default", "here");
+    running.signal(Signal::TERM);
+    running.wait_for("once more leaves at once");
+    assert!(wait_until(|| marker.exists()), "nobody judges:\n{}", running.err());
+    running.signal(Signal::TERM);
+    let said = running.wait();
+    said.assert_code(143);
+    assert!(said.err.contains("Leaving at once"), "{}", said.err);
+    assert!(wait_until(|| place.processes().len() == 1), "{:?}: not Redis alone", place.processes());
+}
+
 /// Ctrl-C ends `up` while it waits, and what it had begun is finished or removed by the next command.
 #[test]
 fn ctrl_c_ends_a_wait_of_up() {

@@ -88,6 +88,39 @@ fn what_is_missing_is_found_before_anything_is_started() {
     }
 }
 
+/// A dataset that cannot be copied, a link to a file that has gone, say, is refused: a run without it would be green with a
+/// dataset less. A link to a file is a dataset.
+#[test]
+fn a_dataset_that_is_no_file_is_refused() {
+    let place = or_skip!(Place::new());
+    let data = place.path("data");
+    let training = data.join("training");
+    for folder in [&training, &data.join("testing")] {
+        std::fs::create_dir_all(folder).expect("a directory");
+    }
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, training.join(name)).expect("a link");
+    std::fs::write(data.join("kept"), "a dataset").expect("a file");
+    std::fs::write(data.join("testing/test_dataset.pkl"), "a dataset").expect("a file");
+    link("../kept", "a.pkl");
+    let asked = || place.e2e(&["--datasets", data.to_str().expect("UTF-8")]);
+    let odd = training.join("b.pkl");
+    link("../gone", "b.pkl");
+    refuses(3, "dataset-dangling", &place, asked());
+    std::fs::remove_file(&odd).expect("a link");
+    std::fs::create_dir(&odd).expect("a directory");
+    refuses(3, "dataset-folder", &place, asked());
+    std::fs::remove_dir(&odd).expect("a directory");
+    rustix::fs::mknodat(rustix::fs::CWD, &odd, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    refuses(3, "dataset-pipe", &place, asked());
+    assert!(!place.path("runs").exists());
+    std::fs::remove_file(&odd).expect("a pipe");
+    let mut linked = asked();
+    linked.args(["--worker-cmd", "true"]);
+    place.finish(linked).assert_code(6);
+    let first = &place.evidence("inputs.json")["files"][0];
+    assert_eq!((&first["path"], &first["bytes"]), (&"datasets/training/a.pkl".into(), &9.into()));
+}
+
 /// A target that was asked for and cannot be had is exit code 3: no other one takes its place.
 #[test]
 fn a_target_never_falls_back_to_another() {

@@ -4,7 +4,6 @@
 //! in each of its checkpoints names dataset, test set, seed, figures and parent, and all of it must be true. And its
 //! bytes follow from model and metadata, so that a damaged one shows wherever it lies.
 
-use fs_err as fs;
 use lab::record::Finding;
 use worker::checkpoint::{Checkpoint, Metadata, Parent};
 use worker::model::{self, Dataset, Figures};
@@ -16,7 +15,7 @@ use crate::causes::{
     WRONG_SEED,
 };
 use crate::datasets::sha256;
-use crate::evidence::{Evidence, TESTING, TRAINING, checkpoint_name, finding};
+use crate::evidence::{Evidence, TESTING, TRAINING, checkpoint_name, describe, finding};
 
 const REPORT: &str = "output/report.txt";
 /// Lines of an entry above its accuracies.
@@ -33,7 +32,8 @@ pub fn hear(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     for item in before.waiting.iter().rev() {
         let name = checkpoint_name(item);
-        if !evidence.output.contains(&name) {
+        // What is there and is no file is the listing's matter.
+        if !evidence.output.contains(&name) || evidence.oddities.contains_key(&name) {
             continue;
         }
         match load(evidence, &name) {
@@ -62,12 +62,12 @@ pub fn hear(evidence: &Evidence) -> Vec<Finding> {
 /// # Errors
 /// Why it does not load, in words.
 pub fn load(evidence: &Evidence, name: &str) -> Result<Checkpoint, String> {
-    let bytes = bytes(evidence, name).ok_or("the file cannot be read")?;
+    let bytes = evidence.record.output(name).map_err(|error| describe(&error))?;
     Checkpoint::from_bytes(&bytes).map_err(|error| error.to_string())
 }
 
 fn bytes(evidence: &Evidence, name: &str) -> Option<Vec<u8>> {
-    fs::read(evidence.record.output_dir().join(name)).ok()
+    evidence.record.output(name).ok()
 }
 
 /// Where a checkpoint of ours has other bytes than our worker writes for its model and its metadata: in a parameter, say,

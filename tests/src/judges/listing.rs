@@ -6,10 +6,8 @@ use std::collections::BTreeSet;
 use lab::record::Finding;
 
 use crate::causes::{MISSING_FILE, STRAY_FILE, STRAY_TEMPORARY_FILE, WRONG_LISTING};
-use crate::evidence::{Evidence, checkpoint_name, finding, names};
+use crate::evidence::{Evidence, REPORT, checkpoint_name, finding, names};
 
-/// The report's file, relative to `output/`.
-const REPORT: &str = "report.txt";
 /// What `ls -1` showed.
 const LISTING: &str = "listing.txt";
 
@@ -21,7 +19,8 @@ pub fn hear(evidence: &Evidence) -> Vec<Finding> {
     let usable = evidence.usable();
     let known = |file: &str| file == REPORT || usable.iter().any(|item| checkpoint_name(item) == file);
     let strays = evidence.output.iter().filter(|file| !known(file)).filter_map(|file| stray(evidence, file));
-    strays.chain(missing(evidence, &usable)).chain(wrong_listing(evidence)).collect()
+    let odd = evidence.oddities.iter().filter(|(file, _)| known(file)).map(|(file, what)| no_file(file, what));
+    strays.chain(odd).chain(missing(evidence, &usable)).chain(wrong_listing(evidence)).collect()
 }
 
 /// `ls -1` names what lies in the folder itself, but for what is hidden, a name a line. Its order is the locale's.
@@ -56,6 +55,12 @@ fn missing(evidence: &Evidence, usable: &[&str]) -> Vec<Finding> {
     let object =
         |file| finding(MISSING_FILE, format!("`{file}` is not in the output."), format!("output/{file}"), None);
     expected.filter(is_missing).map(object).collect()
+}
+
+/// A result that is a link, say, is none: what it leads to is not in the output, and may be another file tomorrow.
+fn no_file(file: &str, what: &str) -> Finding {
+    let message = format!("`{file}` is {what} in the output, and only a file counts.");
+    finding(MISSING_FILE, message, format!("output/{file}"), None)
 }
 
 /// A cut-off run may leave a temporary file: whoever claims its dataset next removes it.

@@ -22,6 +22,9 @@ const ZONE_LIMIT_S: i64 = 14 * 60 * 60;
 
 /// Parses the report and compares its entries with the queue and the run's times.
 pub fn hear(evidence: &Evidence) -> Vec<Finding> {
+    if let Some(why) = &evidence.unread_report {
+        return vec![finding(MALFORMED_REPORT, format!("The report cannot be read: {why}."), FILE, None)];
+    }
     let (Some(text), Some(_)) = (&evidence.report, &evidence.before) else { return Vec::new() };
     let report = match Report::parse(text) {
         Ok(report) => report,

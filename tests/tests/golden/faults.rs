@@ -1,12 +1,15 @@
 //! Faults that are not worth a record of their own: further ways to bring a cause about.
 
-use lab::record::{DatasetsSource, Outcome, When};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use lab::record::{DatasetsSource, Outcome, Stream, When};
 use tests::evidence::{TESTING, TRAINING};
 
 use worker::model::Model;
 use worker::report::Entry;
 
-use super::patient::{Patient, output};
+use super::patient::{Patient, checkpoint, output};
 use super::variations::{begun, runs};
 
 /// A fault: the judge that must object first, the cause that it must name, what happened, a part of what must be said.
@@ -53,6 +56,53 @@ pub const FAULTS: &[Fault] = &[
     ("listing", "stray-file", "An empty folder was left in another one.", "`old/days/` is in the output", |patient| {
         fs_err::create_dir_all(patient.record.output_dir().join("old/days")).expect("a writable record");
         patient.text("listing.txt", |text| format!("{text}old\n"));
+    }),
+    ("listing", "missing-file", "The report is a link to a good one.", "`report.txt` is a link in", |patient| {
+        let report = output_of(patient, "report.txt");
+        fs_err::rename(&report, patient.record.dir().join("elsewhere")).expect("a writable record");
+        symlink("../elsewhere", report).expect("a writable record");
+    }),
+    ("listing", "missing-file", "The report is a link to nothing.", "`report.txt` is a link in", |patient| {
+        in_place_of(patient, "report.txt", |path| symlink("/nonexistent", path));
+    }),
+    ("listing", "missing-file", "The report is a link to what has no end.", "`report.txt` is a link in", |patient| {
+        in_place_of(patient, "report.txt", |path| symlink("/dev/zero", path));
+    }),
+    ("listing", "missing-file", "The report is a pipe.", "`report.txt` is a pipe in", |patient| {
+        in_place_of(patient, "report.txt", pipe);
+    }),
+    (
+        "listing",
+        "missing-file",
+        "A checkpoint is a link to what has no end.",
+        "2018-04-03.pkl` is a link in",
+        |patient| {
+            in_place_of(patient, &checkpoint("2018-04-03"), |path| symlink("/dev/zero", path));
+        },
+    ),
+    ("listing", "missing-file", "A checkpoint is a link to a pipe.", "2018-04-03.pkl` is a link in", |patient| {
+        pipe(&patient.record.dir().join("pipe")).expect("a pipe");
+        in_place_of(patient, &checkpoint("2018-04-03"), |path| symlink("../pipe", path));
+    }),
+    ("listing", "stray-file", "A link was left in the output.", "`latest` is in the output", |patient| {
+        symlink(checkpoint("2018-04-04"), output_of(patient, "latest")).expect("a writable record");
+        patient.text("listing.txt", |text| format!("{text}latest\n"));
+    }),
+    ("record", "missing-evidence", "The output is a link.", "it is a link, not a folder", |patient| {
+        fs_err::rename(patient.record.output_dir(), patient.record.dir().join("elsewhere")).expect("a writable record");
+        symlink("elsewhere", patient.record.output_dir()).expect("a writable record");
+    }),
+    ("record", "missing-evidence", "A log is a link to what has no end.", "it is a link, not a file", |patient| {
+        let pod = patient.record.job().expect("job.json").pods[0].name.clone();
+        let log = patient.record.dir().join(patient.record.log_path(&pod, 0, Stream::Out));
+        fs_err::remove_file(&log).expect("a log");
+        symlink("/dev/zero", log).expect("a writable record");
+    }),
+    ("report", "malformed-report", "The report has no end.", "cannot be read: it is larger than 64 MiB.", |patient| {
+        grow(&output_of(patient, "report.txt"));
+    }),
+    ("checkpoints", "unreadable-checkpoint", "A checkpoint is huge.", "it is larger than 64 MiB", |patient| {
+        grow(&output_of(patient, &checkpoint("2018-04-03")));
     }),
     ("record", "missing-evidence", "A file is not what it should be.", "cannot be read", |patient| {
         patient.text("queue/after.json", |text| text[..text.len() / 2].to_owned());
@@ -235,4 +285,25 @@ pub fn interrupted(patient: &Patient) {
     patient.report(|entries| entries.truncate(2));
     patient.remove_output("model_cpt_2018-04-01.pkl");
     patient.add_output(".report.txt.5f0f8b1c.tmp", "half a report");
+}
+
+fn output_of(patient: &Patient, name: &str) -> PathBuf {
+    patient.record.output_dir().join(name)
+}
+
+/// Puts something else in a file's place.
+fn in_place_of(patient: &Patient, name: &str, make: impl FnOnce(&Path) -> std::io::Result<()>) {
+    let path = output_of(patient, name);
+    fs_err::remove_file(&path).expect("a file of the output");
+    make(&path).expect("a writable record");
+}
+
+fn pipe(path: &Path) -> std::io::Result<()> {
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).map_err(Into::into)
+}
+
+/// Makes a file larger than any of an output may be; it takes no room.
+fn grow(path: &Path) {
+    let file = fs_err::OpenOptions::new().write(true).open(path).expect("a file of the output");
+    file.set_len(1 << 40).expect("a file system with holes");
 }

@@ -12,8 +12,9 @@ use crate::cluster::{Cluster, ClusterError, Tree, TreeFile};
 use crate::job::program::hex;
 use crate::target::{Share, Upload};
 
-/// The exit status by which a script says that there is no such folder.
-const NO_FOLDER: &str = "[ -d \"$1\" ] || exit 44";
+/// The exit status by which a script says that there is no such folder. A link in its place is none: what it leads to is
+/// not the share's.
+const NO_FOLDER: &str = "[ -d \"$1\" ] && [ ! -L \"$1\" ] || exit 44";
 /// What the API server makes of that status.
 const NO_FOLDER_SEEN: &str = "exit code 44";
 

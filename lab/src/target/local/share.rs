@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::interrupt;
 use crate::job::program::hex;
+use crate::plain_file;
+use crate::record::OUTPUT_LIMIT_BYTES;
 use crate::target::{Share, Upload};
 
 /// Bytes copied at a time.
@@ -103,7 +105,12 @@ impl Share for HostShare {
     }
 
     fn listing(&self, folder: &str) -> std::io::Result<Option<String>> {
-        let entries = match fs::read_dir(self.0.join(folder)) {
+        let folder = self.0.join(folder);
+        // A link in a folder's place is no folder: what it leads to is not the share's.
+        if folder.is_symlink() {
+            return Ok(None);
+        }
+        let entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
@@ -119,7 +126,7 @@ impl Share for HostShare {
 
     fn fetch(&self, folder: &str, into: &Path) -> std::io::Result<usize> {
         let from = self.0.join(folder);
-        if from.is_dir() { copy_tree(&from, into) } else { Ok(0) }
+        if from.is_dir() && !from.is_symlink() { copy_tree(&from, into) } else { Ok(0) }
     }
 }
 
@@ -176,7 +183,8 @@ fn pieces(mut file: File, mut each: impl FnMut(&[u8]) -> std::io::Result<()>) ->
 
 /// Copies what is there: a link is copied as the link that it is, so that nothing outside the share comes along. Of a
 /// pipe, a socket or a device the name is kept, as an empty file, which is also what a cluster's copy makes of it: nobody
-/// who opens a file of a record shall wait for a writer.
+/// who opens a file of a record shall wait for a writer. Of a file that is larger than any that counts, so much is copied
+/// that its size can be seen.
 fn copy_tree(from: &Path, into: &Path) -> std::io::Result<usize> {
     fs::create_dir_all(into)?;
     let mut files = 0;
@@ -190,10 +198,10 @@ fn copy_tree(from: &Path, into: &Path) -> std::io::Result<usize> {
             std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
             files += 1;
         } else {
+            let mut copy = fs::File::create(&target)?;
             if kind.is_file() {
-                fs::copy(&source, &target)?;
-            } else {
-                fs::File::create(&target)?;
+                let file = plain_file::open(from, Path::new(&entry.file_name()))?;
+                std::io::copy(&mut file.take(OUTPUT_LIMIT_BYTES + 1), &mut copy)?;
             }
             files += 1;
         }
@@ -240,6 +248,28 @@ mod tests {
         std::os::unix::fs::symlink("/etc/hostname", dir.path().join("output/leak")).unwrap();
         HostShare::new(dir.path().into()).fetch("output", copy.path()).unwrap();
         assert!(copy.path().join("leak").is_symlink());
+    }
+
+    /// A link in the place of the folder leads to nothing that is the share's.
+    #[test]
+    fn a_link_in_place_of_the_output_is_no_folder() {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink("/", dir.path().join("output")).unwrap();
+        let share = HostShare::new(dir.path().into());
+        assert_eq!(share.listing("output").unwrap(), None);
+        assert_eq!(share.fetch("output", &copy.path().join("output")).unwrap(), 0);
+        assert!(!copy.path().join("output").exists());
+    }
+
+    /// However large a file is, a copy takes no more than shows that it is too large.
+    #[test]
+    fn a_large_file_is_copied_up_to_what_shows_its_size() {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir(dir.path().join("output")).unwrap();
+        let file = fs::File::create(dir.path().join("output/report.txt")).unwrap();
+        file.set_len(1 << 40).unwrap();
+        HostShare::new(dir.path().into()).fetch("output", copy.path()).unwrap();
+        assert_eq!(fs::metadata(copy.path().join("report.txt")).unwrap().len(), OUTPUT_LIMIT_BYTES + 1);
     }
 
     /// What is no file leaves its name in the copy, and so does a folder with nothing in it.
