@@ -182,7 +182,8 @@ impl FlowError {
 fn is_damage(error: &redis::RedisError) -> bool {
     let text = error.to_string();
     let said = ["WRONGTYPE", "NOAUTH", "NOPERM"].iter().any(|code| text.contains(code));
-    said || matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType | ErrorKind::AuthenticationFailed)
+    // What cannot be parsed may be an answer that broke off: that is a Redis that is gone.
+    said || matches!(error.kind(), ErrorKind::UnexpectedReturnType | ErrorKind::AuthenticationFailed)
 }
 
 impl Explain for FlowError {

@@ -198,3 +198,14 @@ fn an_error_that_passes_is_waited_for() {
     assert!(share(Errno::STALE).passes() && share(Errno::IO).passes());
     assert!(!share(Errno::NOSPC).passes() && !ReadError::Unfit("there is no such file").passes());
 }
+
+/// Who may not write to a report may still replace it, if it may write to the directory: a watch only reads.
+#[test]
+fn what_is_watched_is_opened_for_reading_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Share::open(dir.path()).unwrap().output("one").unwrap();
+    std::fs::write(dir.path().join("output/report.txt"), "there").unwrap();
+    let mut watched = output.watch("report.txt").unwrap();
+    let flags = rustix::fs::fcntl_getfl(watched.file().unwrap()).unwrap();
+    assert_eq!(flags & OFlags::RWMODE, OFlags::RDONLY);
+}

@@ -1,10 +1,10 @@
 //! What a dataset leaves behind: its checkpoint, then its entry in the report, then one line on standard error.
 //!
 //! An entry is never older than the checkpoint that it names: what the report says of an earlier training is taken back
-//! first. Both files appear by rename, under the lock on the report, so that of two datasets that want the same
-//! checkpoint only one is reported with it, and right after a look at the claim. A worker that was frozen between the look and the
-//! rename, while its lease ended and a successor took over, finds its draft gone and looks again; so what the successor
-//! has published is never overwritten, and a parent that a checkpoint names is always the one that is there.
+//! first. Both files appear by rename, right after a look at the claim, and under the lock on the report, so that of two
+//! datasets that want the same checkpoint only one is reported with it. A worker that was frozen between the look and
+//! the rename, while its lease ended and a successor took over, finds its draft gone and looks again; so what the
+//! successor has published is never overwritten, and a parent that a checkpoint names is always the one that is there.
 
 use std::time::{Duration, Instant};
 

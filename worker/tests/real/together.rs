@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 use worker::checkpoint::Checkpoint;
 use worker::kill::KILL_POINTS;
+use worker::queue::lease_key;
 
 use crate::harness::{Stage, Worker, days, or_skip};
 
@@ -204,15 +205,21 @@ fn namesakes_in_two_hands_do_not_overwrite_each_other() {
     std::fs::copy(stage.path(&days()[0]), other.join("2018-04-04.pkl")).unwrap();
     let namesakes = ["datasets/other/2018-04-04.pkl", &days()[3]];
     stage.push(&namesakes);
-    // Nobody publishes before both are at work: the second one claims when the first has shown a sign of life.
     stage.redis.ask::<String>(&["SET", "datasets:report_lock", "somebody", "EX", "60"]);
     let workers = [stage.start(), stage.start()];
-    let begin = Instant::now();
-    while stage.redis.list("datasets:processing").len() < 2 {
-        assert!(begin.elapsed() < Duration::from_secs(30), "both are claimed by now");
+    // Nobody publishes before both have a checkpoint to publish; who has renewed its claim has had one for long.
+    let (begin, mut left_ms) = (Instant::now(), i64::MAX);
+    loop {
+        assert!(begin.elapsed() < Duration::from_secs(30), "both are at work by now");
+        if let [last, _] = &stage.redis.list("datasets:processing")[..] {
+            let ttl_ms = stage.redis.ask(&["PTTL", &lease_key(last.as_bytes())]);
+            if ttl_ms > left_ms {
+                break;
+            }
+            left_ms = ttl_ms;
+        }
         std::thread::sleep(Duration::from_millis(10));
     }
-    std::thread::sleep(Duration::from_millis(300));
     stage.redis.ask::<u64>(&["DEL", "datasets:report_lock"]);
     let mut codes = workers.map(|worker| worker.wait().status.code());
     codes.sort();
